@@ -1,0 +1,1 @@
+"""Loops that the generator pastes around generated scalar kernels (text, never imported)."""
