@@ -1,3 +1,5 @@
+# ruff: noqa: E501, F821
+# mypy: ignore-errors
 # The generator pastes this file behind the scalar kernels `statistic`, `value`, `first` and `second`
 # of one activation: a generated file is self-contained, so that Numba's cache cannot go stale.
 #

@@ -1,0 +1,80 @@
+"""Derived Gaussian expectations against the printed formulas and against quadrature."""
+
+import mpmath
+import pytest
+import sympy
+from sympy import asin, pi, sqrt
+
+from analytic.activations import ACTIVATIONS, activation
+from analytic.expectations import kernel, mean, price
+from analytic.symbols import D1, D2, K11, K12, K22, h, v
+
+PAIRS = ((K12,), (K11,), (K22,), (K12, K12), (K12, K11), (K11, K11), (K11, K22), (K22, K22))
+# Covariances with correlations of both signs and unequal variances.
+COVARIANCES = ((0.3, 0.8, 1.7), (-0.9, 0.6, 2.1), (0.05, 3.0, 0.4))
+
+
+def quadrature(name, c12, c11, c22):
+    """E[phi(h1) phi(h2)] by two nested one-dimensional integrals, 30 digits."""
+    phi = sympy.lambdify(h, ACTIVATIONS[name].phi, "mpmath")
+    c12, c11, c22 = map(mpmath.mpf, (c12, c11, c22))
+    rest = mpmath.sqrt(c22 - c12**2 / c11)
+    edges = [-14, -7, -3, 0, 3, 7, 14]
+
+    def inner(x):
+        centre = c12 / mpmath.sqrt(c11) * x
+        return mpmath.quad(lambda y: phi(centre + rest * y) * mpmath.npdf(y), edges)
+
+    return mpmath.quad(lambda x: phi(mpmath.sqrt(c11) * x) * mpmath.npdf(x) * inner(x), edges)
+
+
+def test_erf_is_the_arcsine_kernel():
+    printed = 2 / pi * asin(2 * K12 / sqrt((1 + 2 * K11) * (1 + 2 * K22)))
+    assert sympy.simplify(kernel("erf").G - printed) == 0
+
+
+def test_linear_is_the_covariance():
+    assert kernel("linear").G == K12
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("entries", COVARIANCES)
+def test_kernel_against_quadrature(name, entries):
+    with mpmath.workdps(20):
+        derived = kernel(name).G.evalf(20, subs=dict(zip((K12, K11, K22), entries, strict=True)))
+        # The quadrature itself converges to about 1e-15 at this working precision.
+        assert abs(quadrature(name, *entries) - mpmath.mpf(str(derived))) < 1e-14
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("entries", PAIRS, ids=str)
+def test_derivatives_against_differences_of_the_value(name, entries):
+    """Derivatives (written in D1, D2) against numerical differentiation of G in the covariance."""
+    derived = kernel(name)
+    value = sympy.lambdify((K12, K11, K22), derived.G, "mpmath")
+    statistic = sympy.lambdify(v, derived.statistic, "mpmath")
+    formula = sympy.lambdify((K12, D1, D2), derived.derivative(*entries), "mpmath")
+    orders = tuple(entries.count(entry) for entry in (K12, K11, K22))
+    with mpmath.workdps(50):
+        for c12, c11, c22 in COVARIANCES:
+            point = tuple(map(mpmath.mpf, (c12, c11, c22)))
+            expected = mpmath.diff(value, point, orders)
+            found = formula(point[0], statistic(point[1]), statistic(point[2]))
+            # mpmath.diff keeps about a third of 50 digits for a second derivative.
+            assert abs(found - expected) < 1e-15 * (1 + abs(expected))
+
+
+def test_price_theorem_of_a_shifted_activation():
+    """E[phi]^2 at K12 = 0: for phi = h^2, E[h1^2 h2^2] = K11 K22 + 2 K12^2 and E[h^2] = K11."""
+    assert mean(h**2) == K11
+    assert sympy.simplify(price(h**2) - 4 * K12) == 0
+
+
+def test_unknown_activation_lists_what_exists():
+    with pytest.raises(ValueError, match="erf, linear"):
+        activation("step")
+
+
+def test_derivative_refuses_other_symbols():
+    with pytest.raises(ValueError, match="K12, K11, K22"):
+        kernel("erf").derivative(D1)
