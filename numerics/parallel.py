@@ -1,0 +1,66 @@
+"""Both cores without oversubscription: a few Python threads over panels of rows, BLAS inside on one.
+
+The threads spend their time in BLAS and in Numba loops, which both release the interpreter lock.
+Work is dealt out statically, so that a result is bitwise the same in every run with as many threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import TypeVar
+
+from numba import config
+from threadpoolctl import ThreadpoolController
+
+Result = TypeVar("Result")
+Span = tuple[int, int]
+
+_limit: ContextVar[int | None] = ContextVar("thread_limit", default=None)
+
+
+def thread_count() -> int:
+    """Threads in use: the innermost `threads(...)`, else Numba's setting (NUMBA_NUM_THREADS)."""
+    limit = _limit.get()
+    return config.NUMBA_NUM_THREADS if limit is None else limit
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Use `count` threads, in our loops and in BLAS, inside the `with` block."""
+    token = _limit.set(count)
+    try:
+        with _blas().limit(limits=count, user_api="blas"):
+            yield
+    finally:
+        _limit.reset(token)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the controller looks)
+
+    return ThreadpoolController()
+
+
+def panels(rows: int, height: int) -> list[Span]:
+    """Spans [low, high) of about `height` rows that cover range(rows)."""
+    number = max(1, -(-rows // height))
+    edges = [rows * k // number for k in range(number + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def over_panels(work: Callable[[Sequence[Span]], Result], spans: Sequence[Span]) -> list[Result]:
+    """[work(share) for each thread's share of the spans], the shares of a triangle being alike in cost."""
+    workers = min(thread_count(), len(spans))
+    if workers <= 1:
+        return [work(spans)]
+    shares: list[list[Span]] = [[] for _ in range(workers)]
+    for position, span in enumerate(reversed(spans)):  # longest rows first, back and forth
+        lap, seat = divmod(position, workers)
+        shares[seat if lap % 2 == 0 else workers - 1 - seat].append(span)
+    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, shares))
