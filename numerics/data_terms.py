@@ -1,0 +1,112 @@
+"""The data term Psi(Q_f): its value, its pull A = -2 dPsi/dQ_f on the kernel, and the predictive law.
+
+Mean field (the paper): Psi = 1/2 y^T K_f^{-1} y + 1/2 log det K_f with K_f = Q_f + sigma^2 I, which is
+the negative log evidence of a Gaussian process with kernel Q_f, without (n/2) log 2 pi.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+from scipy.linalg.blas import dsymm, dsymv
+
+Array = NDArray[np.float64]
+
+
+class NotPositiveDefinite(ArithmeticError):
+    """Q_f + sigma^2 I has no Cholesky factor in float64."""
+
+
+@dataclass(frozen=True)
+class DataTerm:
+    """Psi at one Q_f.
+
+    Attributes
+    ----------
+    eps : (n,) array
+        K_f^{-1} y = (y - f_bar) / sigma^2, the scaled discrepancy.
+    fit, complexity : float
+        1/2 y^T K_f^{-1} y and 1/2 log det K_f; Psi is their sum.
+    degrees_of_freedom : float
+        tr[Q_f K_f^{-1}], between 0 and n.
+    """
+
+    eps: Array
+    fit: float
+    complexity: float
+    degrees_of_freedom: float
+    _inverse: (
+        Array | None
+    )  # K_f^{-1}, Fortran order, upper triangle (the lower one of its transpose)
+
+    @property
+    def value(self) -> float:
+        return self.fit + self.complexity
+
+    @cached_property
+    def A(self) -> Array:
+        """A = eps eps^T - K_f^{-1} (Eq. 5 with the paper's sign), (n, n), lower triangle valid."""
+        A = np.multiply.outer(self.eps, self.eps)
+        A -= self._matrix.T
+        return A
+
+    def without_matrices(self) -> DataTerm:
+        """The same scalars and eps, without the n x n arrays."""
+        return replace(self, _inverse=None)
+
+    @property
+    def _matrix(self) -> Array:
+        if self._inverse is None:
+            raise RuntimeError("this data term was stripped of its matrices; evaluate it again")
+        return self._inverse
+
+    def tangent(self, dQ: Array) -> tuple[Array, Array]:
+        """(deps, dA) when Q_f moves along the symmetric dQ, whose lower triangle is read.
+
+        deps = -K_f^{-1} dQ eps and dA = deps eps^T + eps deps^T + K_f^{-1} dQ K_f^{-1}.
+        """
+        full = mirrored(dQ)
+        left = dsymm(1.0, self._matrix, full.T, side=0, lower=0)  # K_f^{-1} dQ
+        dA = dsymm(1.0, self._matrix, left, side=1, lower=0).T  # K_f^{-1} dQ K_f^{-1}
+        deps = -dsymv(1.0, self._matrix, full @ self.eps, lower=0)
+        outer = np.multiply.outer(deps, self.eps)
+        dA += outer
+        dA += outer.T
+        return deps, dA
+
+
+def mean_field(Q: Array, y: Array, noise_variance: float) -> DataTerm:
+    """Psi of the paper at Q_f = Q (n, n), whose lower triangle is read and overwritten.
+
+    Raises
+    ------
+    NotPositiveDefinite
+        When rounding makes Q + sigma^2 I indefinite (noise far below 1e-16 of the kernel's scale).
+    """
+    n = y.size
+    Q[np.diag_indices(n)] += noise_variance
+    factor, info = lapack.dpotrf(Q.T, lower=0, overwrite_a=1, clean=0)
+    if info != 0:
+        raise NotPositiveDefinite
+    eps = lapack.dpotrs(factor, y, lower=0)[0]
+    log_det = 2.0 * float(np.log(np.diagonal(factor)).sum())
+    inverse, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)
+    trace = float(np.diagonal(inverse).sum())
+    return DataTerm(
+        eps=eps,
+        fit=0.5 * float(y @ eps),
+        complexity=0.5 * log_det,
+        degrees_of_freedom=n - noise_variance * trace,
+        _inverse=inverse,
+    )
+
+
+def mirrored(lower: Array) -> Array:
+    """The symmetric matrix with this lower triangle."""
+    full = np.tril(lower)
+    full += np.tril(lower, -1).T
+    return full
