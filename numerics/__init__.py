@@ -1,0 +1,20 @@
+"""Equations of state of finite-width networks, solved: feature learning beyond the Gaussian process."""
+
+from numerics import datasets, reduced
+from numerics._generated import ACTIVATIONS
+from numerics.network import Network, cnn
+from numerics.solution import Solution
+from numerics.solver import ConvergenceError, Path, solve, solve_path
+
+__all__ = [
+    "ACTIVATIONS",
+    "ConvergenceError",
+    "Network",
+    "Path",
+    "Solution",
+    "cnn",
+    "datasets",
+    "reduced",
+    "solve",
+    "solve_path",
+]
