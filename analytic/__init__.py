@@ -3,3 +3,7 @@
 `numerics` never imports this package; what it needs from a formula is generated into
 `numerics/_generated` by ``python -m analytic``.
 """
+
+from analytic.reduced import ReducedEquation, reduced_equation
+
+__all__ = ["ReducedEquation", "reduced_equation"]

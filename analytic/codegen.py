@@ -26,14 +26,8 @@ from sympy import (
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.pycode import PythonCodePrinter
 
-from analytic.activations import ACTIVATIONS
-from analytic.expectations import Kernel, kernel
-from analytic.primitives import PRIMITIVES
-from analytic.symbols import D1, D2, K11, K12, K22, r, u, v
 
 JIT = '@njit(error_model="numpy")\n'
-FIRST = ((K12,), (K11,), (K22,))
-SECOND = ((K12, K12), (K12, K11), (K12, K22), (K11, K11), (K11, K22), (K22, K22))
 
 
 class Printer(PythonCodePrinter):
@@ -101,6 +95,7 @@ def function(
     lets: Mapping[Symbol, Expr] | None = None,
     doc: str = "",
     decorator: str = JIT,
+    defaults: Mapping[str, str] | None = None,
 ) -> str:
     """The text of one function returning `outputs`.
 
@@ -112,6 +107,8 @@ def function(
         In `arguments` and in the keys of `lets`.
     lets : mapping of Symbol to Expr, optional
         Named intermediate values, in order; those that no output needs are left out.
+    defaults : mapping of str to str, optional
+        Default values of arguments, as text.
     """
     printer = Printer()
     common, results = _common(outputs)
@@ -123,7 +120,9 @@ def function(
             lines.insert(0, f"{symbol} = {printer.doprint(value)}")
     lines += [f"{symbol} = {printer.doprint(value)}" for symbol, value in common]
     lines += _return([printer.doprint(result) for result in results])
-    head = f'{decorator}def {name}({", ".join(str(a) for a in arguments)}):\n    """{doc}"""\n'
+    given = {name: f"={value}" for name, value in (defaults or {}).items()}
+    signature = ", ".join(f"{a}{given.get(str(a), '')}" for a in arguments)
+    head = f'{decorator}def {name}({signature}):\n    """{doc}"""\n'
     return head + "".join(f"    {line}\n" for line in lines)
 
 
@@ -150,46 +149,6 @@ def _return(results: list[str]) -> list[str]:
     return ["return (", *(f"    {result}," for result in results), ")"]
 
 
-# The named intermediate values of an activation's kernel. (1 - u)(1 + u) keeps the digits that
-# 1 - u^2 loses near |u| = 1.
-LETS = {u: K12 * D1 * D2, r: 1 / sqrt(Mul(1 - u, 1 + u, evaluate=False))}
-
-
-def _in_u_and_r(expression: Expr) -> Expr:
-    """An expression in K12, D1, D2 rewritten in u, r, D1, D2 where that makes it shorter."""
-    normal = expression.subs(K12, u / (D1 * D2))
-    normal = normal.replace(
-        lambda e: isinstance(e, Pow) and e.base == 1 - u**2, lambda e: r ** (-2 * e.exp)
-    )
-    return min(expression, factor(normal), key=count_ops)
-
-
-def kernel_functions(derived: Kernel, decorator: str = JIT, second: bool = True) -> str:
-    """`statistic`, `value`, `first` and (if asked) `second` of one activation, as text."""
-    G = _in_u_and_r(derived.G_statistic)
-    firsts = [_in_u_and_r(derived.derivative(*entries)) for entries in FIRST]
-    arguments = (K12, D1, D2)
-    blocks = [
-        function(
-            "statistic", (v,), [derived.statistic], None, "D(v), v = variance of one h.", decorator
-        ),
-        function("value", arguments, [G], LETS, "G.", decorator),
-        function(
-            "first",
-            arguments,
-            [G, *firsts],
-            LETS,
-            "G and its derivatives with respect to K12, K11, K22 (independent entries).",
-            decorator,
-        ),
-    ]
-    if second:
-        seconds = [_in_u_and_r(derived.derivative(*entries)) for entries in SECOND]
-        doc = "First derivatives (12, 11, 22), then (12,12 12,11 12,22 11,11 11,22 22,22)."
-        blocks.append(function("second", arguments, firsts + seconds, LETS, doc, decorator))
-    return "\n\n".join(blocks)
-
-
 def module(title: str, imports: str, body: str) -> str:
     """A whole file: header with the body's hash, imports, body."""
     digest = hashlib.sha256((imports + body).encode()).hexdigest()[:16]
@@ -203,76 +162,3 @@ def template(name: str) -> str:
     text = package_files("analytic.templates").joinpath(f"{name}.py").read_text("utf-8")
     lines = text.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith(("# ruff:", "# mypy:")))
-
-
-def _kernel_title(derived: Kernel) -> str:
-    return (
-        f"Activation {derived.name}, (h1, h2) ~ N(0, [[K11, K12], [K12, K22]]):\n"
-        f"    E[phi(h1) phi(h2)] = {derived.G}\n"
-        f"with D = {derived.statistic} at v = K11, K22. Derived in analytic/expectations.py."
-    )
-
-
-def activation_module(name: str) -> str:
-    """numerics/_generated/<name>.py: scalar kernels for Numba and the tile loops around them."""
-    derived = kernel(name)
-    called = [
-        text
-        for primitive, text in PRIMITIVES.items()
-        if any(f.func.__name__ == primitive for f in derived.G.atoms(Function))
-    ]
-    loops = template("tile_loops")
-    scalar = kernel_functions(derived)
-    body = "\n\n".join([*called, scalar, loops])
-    imports = ("from math import sqrt\n\n" if "sqrt(" in body else "") + "from numba import njit\n"
-    return module(_kernel_title(derived), imports, body)
-
-
-def numpy_module(name: str) -> str:
-    """numerics/_generated/<name>_numpy.py: the same bodies on arrays, real or complex."""
-    derived = kernel(name)
-    body = kernel_functions(derived, decorator="", second=False)
-    imports = [line for key, line in _NUMPY.items() if f"{key}(" in body]
-    return module(
-        _kernel_title(derived) + "\nFor NumPy arrays, real or complex (holomorphic).",
-        "".join(f"{line}\n" for line in imports),
-        body,
-    )
-
-
-_NUMPY = {"asin": "from numpy import arcsin as asin", "sqrt": "from numpy import sqrt"}
-
-
-def registry_module() -> str:
-    """numerics/_generated/__init__.py: the names, and import on demand."""
-    body = f'''\
-ACTIVATIONS = {tuple(ACTIVATIONS)!r}
-
-
-def load(name: str) -> ModuleType:
-    """The Numba kernels of one activation; importing compiles nothing."""
-    return _load(name, "")
-
-
-def load_numpy(name: str) -> ModuleType:
-    """The same kernels on NumPy arrays, real or complex."""
-    return _load(name, "_numpy")
-
-
-def _load(name: str, suffix: str) -> ModuleType:
-    if name not in ACTIVATIONS:
-        raise ValueError(f"unknown activation {{name!r}}; available: {{', '.join(ACTIVATIONS)}}")
-    return import_module(f"numerics._generated.{{name}}{{suffix}}")
-'''
-    title = "Which activations have generated kernels, loaded on demand."
-    imports = "from importlib import import_module\nfrom types import ModuleType\n"
-    return module(title, imports, body)
-
-
-def generated_files() -> dict[str, str]:
-    """File name under numerics/_generated -> text, for everything that is committed there."""
-    files = {"__init__.py": registry_module()}
-    for name in ACTIVATIONS:
-        files[f"{name}.py"] = activation_module(name)
-        files[f"{name}_numpy.py"] = numpy_module(name)
-    return files

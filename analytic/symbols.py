@@ -20,3 +20,64 @@ D1 = Symbol("D1", positive=True)
 D2 = Symbol("D2", positive=True)
 u = Symbol("u", real=True)
 r = Symbol("r", positive=True)
+
+_LATEX = {
+    "sigma2": r"\sigma^{2}",
+    "sigma_w2": r"\sigma_{w}^{2}",
+    "sigma_a2": r"\sigma_{a}^{2}",
+    "g2": r"|a^{*}|^{2}|w^{*}|^{2}",
+    "l_star": r"l_{*}",
+    "lambda_star": r"\lambda_{*}",
+}
+
+
+class PaperSymbol(Symbol):
+    """A symbol whose name is Python and whose LaTeX is the paper's."""
+
+    def _latex(self, printer: object) -> str:
+        return _LATEX[self.name]
+
+
+# The reduced theory of the two-layer CNN.
+n = Symbol("n", positive=True)
+C = Symbol("C", positive=True)
+N = Symbol("N", positive=True)
+S = Symbol("S", positive=True)
+sigma2 = PaperSymbol("sigma2", positive=True)
+sigma_w2 = PaperSymbol("sigma_w2", positive=True)
+sigma_a2 = PaperSymbol("sigma_a2", positive=True)
+g2 = PaperSymbol("g2", positive=True)
+alpha = Symbol("alpha", positive=True)
+
+l_star = PaperSymbol("l_star", positive=True)
+lam = Symbol("lambda", positive=True)
+lam_star = PaperSymbol("lambda_star", positive=True)
+kappa = Symbol("kappa", positive=True)
+chi = Symbol("chi", positive=True)
+x = Symbol("x", real=True)  # 1/C; a series and its singularities need both signs
+
+# The reduced equation in units of its own Gaussian-process limit: a = alpha/alpha_GP,
+# mu = lambda/(lambda + sigma^2/n) and t = chi at alpha_GP.
+a = Symbol("a", positive=True)
+mu = Symbol("mu", positive=True)
+t = Symbol("t", nonnegative=True)
+
+# Argument names of `numerics.reduced` (and of every compiled kernel), in their order.
+ARGUMENTS = {
+    "n": n,
+    "C": C,
+    "n_patches": N,
+    "patch_size": S,
+    "noise_variance": sigma2,
+    "weight_variance": sigma_w2,
+    "readout_variance": sigma_a2,
+    "target_norm2": g2,
+}
+DEFAULTS = {
+    "n_patches": "20",
+    "patch_size": "64",
+    "noise_variance": "0.1",
+    "weight_variance": "2",
+    "readout_variance": "2",
+    "target_norm2": "1",
+}

@@ -24,9 +24,7 @@ def width(value: Any, name: str) -> float:
     """A width: a number > 0, `math.inf` allowed."""
     number = _number(value, name)
     if not number > 0:
-        raise ValueError(
-            f"{name}={value!r} must be above 0 (math.inf is the Gaussian-process limit)"
-        )
+        raise ValueError(f"{name}={value!r} must be above 0 (math.inf is the Gaussian-process limit)")
     return number
 
 
@@ -42,11 +40,7 @@ def _number(value: Any, name: str) -> float:
     """A real number that is not NaN; zero-dimensional arrays count, booleans and strings do not."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
-    if (
-        isinstance(value, bool | np.bool_)
-        or not isinstance(value, Real)
-        or math.isnan(float(value))
-    ):
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or math.isnan(float(value)):
         raise ValueError(f"{name}={value!r} must be one real number")
     return float(value)
 
@@ -64,7 +58,7 @@ def patches(X: ArrayLike, name: str = "X") -> Array:
     return array
 
 
-def test_patches(X: ArrayLike, like: Array, name: str = "X_test") -> Array:
+def patches_like(X: ArrayLike, like: Array, name: str = "X_test") -> Array:
     """Test inputs with the patches and pixels of the training inputs."""
     array = patches(X, name)
     if array.shape[1:] != like.shape[1:]:
@@ -85,13 +79,9 @@ def targets(y: ArrayLike, samples: int, name: str = "y") -> Array:
             f"{name} has shape {array.shape}, but ({samples},) is needed: this version has one output"
         )
     if array.size != samples:
-        raise ValueError(
-            f"{name} has {array.size} entries for {samples} samples; give one per sample"
-        )
+        raise ValueError(f"{name} has {array.size} entries for {samples} samples; give one per sample")
     if not np.any(array):
-        raise ValueError(
-            f"{name} is zero everywhere, so alpha = eps.y / y.y has no meaning; check {name}"
-        )
+        raise ValueError(f"{name} is zero everywhere, so alpha = eps.y / y.y has no meaning; check {name}")
     return np.ascontiguousarray(array)
 
 

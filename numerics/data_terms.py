@@ -39,9 +39,7 @@ class DataTerm:
     fit: float
     complexity: float
     degrees_of_freedom: float
-    _inverse: (
-        Array | None
-    )  # K_f^{-1}, Fortran order, upper triangle (the lower one of its transpose)
+    _inverse: Array | None  # K_f^{-1}, Fortran order, upper triangle (the lower one of its transpose)
 
     @property
     def value(self) -> float:

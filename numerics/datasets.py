@@ -76,26 +76,17 @@ def load_digits(n: int = 800, seed: int = 0, n_test: int | None = None) -> Datas
     try:
         from sklearn.datasets import load_digits as load
     except ImportError as missing:
-        raise ImportError(
-            "the digits need scikit-learn: pip install 'feature-eos[data]'"
-        ) from missing
+        raise ImportError("the digits need scikit-learn: pip install 'feature-eos[data]'") from missing
     images, labels = load(return_X_y=True)
     n = checks.count(n, "n")
     left = len(labels) - n
     n_test = left if n_test is None else checks.count(n_test, "n_test", least=0)
     if left < max(n_test, 0):
-        raise ValueError(
-            f"n={n} and n_test={n_test} ask for more than the {len(labels)} digits there are"
-        )
+        raise ValueError(f"n={n} and n_test={n_test} ask for more than the {len(labels)} digits there are")
     chosen = np.random.default_rng(seed).permutation(len(labels))[: n + n_test]
     train = images[chosen[:n]]
     centre = train.mean(axis=0)
     scale = np.sqrt(np.mean((train - centre) ** 2))
-    patches = (
-        ((images[chosen] - centre) / scale)
-        .reshape(-1, 2, 4, 2, 4)
-        .swapaxes(2, 3)
-        .reshape(-1, 4, 16)
-    )
+    patches = ((images[chosen] - centre) / scale).reshape(-1, 2, 4, 2, 4).swapaxes(2, 3).reshape(-1, 4, 16)
     y = np.where(labels[chosen] % 2 == 1, 1.0, -1.0)
     return Dataset(patches[:n], y[:n], patches[n:], y[n:])

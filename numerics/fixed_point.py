@@ -23,9 +23,7 @@ from numerics.problem import Field
 
 Array = NDArray[np.float64]
 
-MEMORY = (
-    30  # secant pairs; fewer cost gradients where learning is strong (C = 10: 33 at 30, 56 at 8)
-)
+MEMORY = 30  # secant pairs; fewer cost gradients where learning is strong (C = 10: 33 at 30, 56 at 8)
 LONGEST_STEP = 1.5  # largest change of log R in any direction per step
 REFUSALS = 15
 
@@ -41,9 +39,7 @@ class Status(Enum):
         "no step lowers the free energy or the residual: rounding limits this problem; loosen tol, or raise "
         "noise_variance if it is tiny against the kernel"
     )
-    INDEFINITE = (
-        "Q_f + sigma^2 I is not positive definite in float64: raise noise_variance or rescale X"
-    )
+    INDEFINITE = "Q_f + sigma^2 I is not positive definite in float64: raise noise_variance or rescale X"
     NOT_FINITE = "the kernels overflowed or became NaN: rescale X and y to order one"
 
 
@@ -117,9 +113,7 @@ def solve(field: Field, inverse_width: float, log_R: Array, tol: float, max_iter
         state = evaluate(field, inverse_width, log_R)
     except NotPositiveDefinite:
         raise FloatingPointError(Status.INDEFINITE.value) from None
-    secants: list[
-        tuple[Array, Array]
-    ] = []  # (log R, E) of other points, trials that were refused included
+    secants: list[tuple[Array, Array]] = []  # (log R, E) of other points, trials that were refused included
     gradients = 1
     refused = 0
     while True:

@@ -184,9 +184,7 @@ class ReadoutMap:
                     total.fill(0.0)
                     for i in range(self.patch_count):
                         np.dot(h_row.Y[i, low:high], cols[i, left:right].T, out=K)
-                        self.kernels.add_value(
-                            K, h_row.D[i, low:high], h_col.D[i, left:right], total
-                        )
+                        self.kernels.add_value(K, h_row.D[i, low:high], h_col.D[i, left:right], total)
                     np.multiply(total, self.scale, out=Q[low:high, left:right])
 
         parallel.over_panels(work, parallel.panels(rows.shape[1], PANEL_ROWS))

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from itertools import pairwise
 from typing import TypeVar
 
 from numba import config
@@ -50,7 +51,7 @@ def panels(rows: int, height: int) -> list[Span]:
     """Spans [low, high) of about `height` rows that cover range(rows)."""
     number = max(1, -(-rows // height))
     edges = [rows * k // number for k in range(number + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def over_panels(work: Callable[[Sequence[Span]], Result], spans: Sequence[Span]) -> list[Result]:

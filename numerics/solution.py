@@ -178,11 +178,9 @@ class Solution:
         mean : (m,) array, alone or in a pair with the standard deviation or the covariance
         """
         if return_std and return_cov:
-            raise ValueError(
-                "return_std and return_cov exclude each other; the covariance has both"
-            )
+            raise ValueError("return_std and return_cov exclude each other; the covariance has both")
         field = self.problem.field
-        X = checks.test_patches(X_test, field.X)
+        X = checks.patches_like(X_test, field.X)
         cross = field.map.cross(self.Sigma, X)
         mean = cross @ self.eps
         if not (return_std or return_cov):

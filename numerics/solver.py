@@ -142,9 +142,7 @@ def solve_path(
     ConvergenceError
         Carrying the failed `solution` and the solved part of the `path`.
     """
-    targets = [
-        checks.width(width, "widths") for width in np.atleast_1d(np.asarray(widths, dtype=object))
-    ]
+    targets = [checks.width(width, "widths") for width in np.atleast_1d(np.asarray(widths, dtype=object))]
     if not targets:
         raise ValueError("widths is empty: give at least one number of channels")
     bound = problem(net, X, y, noise_variance)
@@ -182,12 +180,8 @@ def _log_ratio(start: Solution | ArrayLike, bound: Problem) -> Array:
     Sigma = start.Sigma if isinstance(start, Solution) else np.asarray(start, dtype=np.float64)
     S = bound.field.X.shape[2]
     if Sigma.shape != (S, S) or not np.allclose(Sigma, Sigma.T):
-        raise ValueError(
-            f"start has shape {Sigma.shape}; give a Solution or a symmetric ({S}, {S}) Sigma"
-        )
+        raise ValueError(f"start has shape {Sigma.shape}; give a Solution or a symmetric ({S}, {S}) Sigma")
     ratios, U = np.linalg.eigh((Sigma + Sigma.T) / (2 * bound.field.prior_variance))
     if ratios[0] <= 0:
-        raise ValueError(
-            "start has an eigenvalue <= 0; a covariance of weights must be positive definite"
-        )
+        raise ValueError("start has an eigenvalue <= 0; a covariance of weights must be positive definite")
     return (U * np.log(ratios)) @ U.T
