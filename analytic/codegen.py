@@ -12,20 +12,14 @@ from importlib.resources import files as package_files
 from sympy import (
     Add,
     Expr,
-    Function,
     Mul,
-    Pow,
     Rational,
     Symbol,
-    count_ops,
     cse,
-    factor,
     numbered_symbols,
-    sqrt,
 )
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.pycode import PythonCodePrinter
-
 
 JIT = '@njit(error_model="numpy")\n'
 
@@ -144,7 +138,7 @@ def _common(outputs: Sequence[Expr]) -> tuple[list[tuple[Symbol, Expr]], list[Ex
 
 def _return(results: list[str]) -> list[str]:
     line = "return " + ", ".join(results)
-    if len(line) <= 90:
+    if len(line) <= 90 or len(results) == 1:
         return [line]
     return ["return (", *(f"    {result}," for result in results), ")"]
 

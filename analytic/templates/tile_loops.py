@@ -62,9 +62,7 @@ def adjoint_tangent(K, dK, D_row, D_col, dv_row, dv_col, B, dB, row, col):
         dv1 = dv_row[a]
         total = 0.0
         for b in range(columns):
-            d12, d11, d22, d12_12, d12_11, d12_22, d11_11, d11_22, d22_22 = second(
-                K[a, b], D1, D_col[b]
-            )
+            d12, d11, d22, d12_12, d12_11, d12_22, d11_11, d11_22, d22_22 = second(K[a, b], D1, D_col[b])
             weight = B[a, b]
             dweight = dB[a, b]
             dk = dK[a, b]

@@ -6,8 +6,10 @@ import pytest
 import sympy
 
 from analytic.__main__ import main
-from analytic.codegen import FIRST, SECOND, function, generated_files
+from analytic.codegen import function
 from analytic.expectations import kernel
+from analytic.kernel_modules import FIRST, SECOND
+from analytic.modules import generated_files
 from analytic.symbols import D1, D2, K12, K22
 from numerics._generated import ACTIVATIONS, load, load_numpy
 
@@ -27,9 +29,7 @@ def reference(name, point, orders):
     """Exact derivatives of G at a point in (K12, D1, D2), 40 digits."""
     derived = kernel(name)
     values = dict(zip((K12, D1, D2), map(sympy.Float, point, (40,) * 3), strict=True))
-    return [
-        mpmath.mpf(str(derived.derivative(*entries).evalf(40, subs=values))) for entries in orders
-    ]
+    return [mpmath.mpf(str(derived.derivative(*entries).evalf(40, subs=values))) for entries in orders]
 
 
 def ulps(found, expected):
@@ -38,7 +38,7 @@ def ulps(found, expected):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_value_and_slope_within_4_ulp_given_u(name):
-    """At given u. (Through K12, D1, D2 an ulp of u moves dG/dK12 by 1/(1 - u^2) ulp: conditioning.)"""
+    """At given u. Through K12, D1, D2 an ulp of u moves dG/dK12 by 1/(1 - u^2) ulp: conditioning."""
     module = load(name)
     derived = kernel(name)
     value = sympy.lambdify((K12, D1, D2), derived.G_statistic, "mpmath")
@@ -69,9 +69,7 @@ def test_all_derivatives_at_random_points(name, point):
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_statistic(name):
     for variance in (0.0, 1e-9, 0.5, 3.7, 1e6):
-        expected = kernel(name).statistic.subs(
-            next(iter(kernel(name).statistic.free_symbols), 0), variance
-        )
+        expected = kernel(name).statistic.subs(next(iter(kernel(name).statistic.free_symbols), 0), variance)
         assert load(name).statistic(variance) == pytest.approx(float(expected), rel=5e-16)
 
 
@@ -132,9 +130,7 @@ def test_text_is_the_same_on_every_run():
 
 
 def test_printer_uses_no_power():
-    text = function(
-        "f", (K22,), [K22 ** sympy.Rational(3, 2), 1 / K22**2, -sympy.pi / sympy.sqrt(K22)]
-    )
+    text = function("f", (K22,), [K22 ** sympy.Rational(3, 2), 1 / K22**2, -sympy.pi / sympy.sqrt(K22)])
     assert "**" not in text
     assert "sqrt(K22)" in text
     with pytest.raises(NotImplementedError, match="power"):

@@ -1,0 +1,43 @@
+"""Generated modules in the user's cache directory: compiled once, imported from a real file.
+
+Numba caches only functions that live in a file; the file's name holds a hash of its text and of
+the versions that compile it, and it is put in place by `os.replace`, so that two processes that
+write it at the same time do no harm.
+"""
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+from platformdirs import user_cache_dir
+
+PACKAGES = ("numba", "llvmlite", "numpy", "sympy")
+
+
+def load_source(name: str, text: str) -> ModuleType:
+    """The module with source `text`, written if it is not there yet."""
+    versions = "".join(f"{package} {version(package)}\n" for package in PACKAGES) + sys.version
+    digest = hashlib.sha256((versions + text).encode()).hexdigest()[:20]
+    unique = f"{name}_{digest}"
+    path = Path(user_cache_dir("feature-eos", appauthor=False)) / "generated" / f"{unique}.py"
+    if not path.exists():
+        _write(path, text)
+    spec = importlib.util.spec_from_file_location(f"feature_eos_generated_{unique}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot import {path}; delete it and try again")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, path)

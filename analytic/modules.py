@@ -1,0 +1,45 @@
+"""Every file under numerics/_generated."""
+
+from analytic.activations import ACTIVATIONS
+from analytic.closures import CLOSURES
+from analytic.codegen import module
+from analytic.kernel_modules import activation_module, numpy_module
+from analytic.reduced import reduced_equation
+from analytic.reduced_module import solver_module
+
+
+def registry_module() -> str:
+    """numerics/_generated/__init__.py: the names, and import on demand."""
+    body = f'''\
+ACTIVATIONS = {tuple(ACTIVATIONS)!r}
+
+
+def load(name: str) -> ModuleType:
+    """The Numba kernels of one activation; importing compiles nothing."""
+    return _load(name, "")
+
+
+def load_numpy(name: str) -> ModuleType:
+    """The same kernels on NumPy arrays, real or complex."""
+    return _load(name, "_numpy")
+
+
+def _load(name: str, suffix: str) -> ModuleType:
+    if name not in ACTIVATIONS:
+        raise ValueError(f"unknown activation {{name!r}}; available: {{', '.join(ACTIVATIONS)}}")
+    return import_module(f"numerics._generated.{{name}}{{suffix}}")
+'''
+    title = "Which activations have generated kernels, loaded on demand."
+    imports = "from importlib import import_module\nfrom types import ModuleType\n"
+    return module(title, imports, body)
+
+
+def generated_files() -> dict[str, str]:
+    """File name under numerics/_generated -> text, for everything that is committed there."""
+    files = {"__init__.py": registry_module()}
+    for name in ACTIVATIONS:
+        files[f"{name}.py"] = activation_module(name)
+        files[f"{name}_numpy.py"] = numpy_module(name)
+    for name in CLOSURES:
+        files[f"reduced_{name}.py"] = solver_module(reduced_equation(name))
+    return files

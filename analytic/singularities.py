@@ -1,0 +1,180 @@
+"""Roots of P(alpha, x) at given x = 1/C, and the x at which two of them meet.
+
+P is given by its coefficients {(i, j): p_ij}, P = sum p_ij alpha^i x^j, mpmath numbers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import mpmath
+from sympy import QQ, Poly, Rational, discriminant
+
+from analytic.symbols import alpha, x
+
+Terms = Mapping[tuple[int, int], mpmath.mpf]
+
+
+@dataclass(frozen=True)
+class Root:
+    """A real root alpha of the reduced equation.
+
+    Attributes
+    ----------
+    value : mpmath.mpf
+    interval : tuple of Rational
+        Isolating interval, found by exact arithmetic: it holds this root and no other.
+    physical : bool
+    why : str
+        The reason for `physical`.
+    """
+
+    value: mpmath.mpf
+    interval: tuple[Rational, Rational]
+    physical: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class BranchPoint:
+    """A complex C where two roots meet.
+
+    Attributes
+    ----------
+    C : mpmath.mpc
+    alpha : mpmath.mpc
+        The double root.
+    physical : bool
+        Whether the physical root, continued along the straight line from 1/C = 0, is one of the
+        two. If so the series in 1/C cannot converge beyond.
+    alpha_physical : mpmath.mpc
+        The continued physical root just before the end of the line.
+    path : tuple of (1/C, alpha)
+        The continuation.
+    why : str
+    """
+
+    C: mpmath.mpc
+    alpha: mpmath.mpc
+    physical: bool
+    alpha_physical: mpmath.mpc
+    path: tuple[tuple[mpmath.mpc, mpmath.mpc], ...]
+    why: str
+
+
+def isolated_roots(terms: Terms, inverse_width: Rational, chi_factor: Rational, digits: int) -> list[Root]:
+    """All real roots at x = `inverse_width`; chi = chi_factor alpha^2 marks the physical one.
+
+    On 0 < alpha, chi < 1 the polynomial falls from 1 to a negative value, monotonically, for every
+    positive parameter: that interval holds exactly one root. Isolation is exact for the polynomial
+    whose coefficients are those given, as rational numbers.
+    """
+    polynomial = Poly(
+        sum(_exact(p) * alpha**i * inverse_width**j for (i, j), p in terms.items()),
+        alpha,
+        domain=QQ,
+    )
+    roots = []
+    for low, high in (interval for interval, _ in polynomial.intervals()):
+        # Relative width: an interval that touches 0 is refined until it does not.
+        while low * high <= 0 or high - low > min(abs(low), abs(high)) / 10:
+            low, high = polynomial.refine_root(low, high, eps=(high - low) / 16)
+        low, high = polynomial.refine_root(low, high, eps=abs(low) / Rational(10) ** digits)
+        with mpmath.workdps(digits):
+            value = mpmath.mpf(((low + high) / 2).evalf(digits))
+        roots.append(Root(value, (low, high), *_physical(low, high, chi_factor)))
+    return roots
+
+
+def _exact(number: mpmath.mpf) -> Rational:
+    return Rational(mpmath.nstr(number, 60, strip_zeros=False))
+
+
+def _physical(low: Rational, high: Rational, chi_factor: Rational) -> tuple[bool, str]:
+    if high < 0:
+        return False, "negative: alpha = eps.y/y.y is positive"
+    if chi_factor * low**2 >= 1:
+        return False, "chi >= 1: the variance along w* would be negative or infinite"
+    return True, "the only root with alpha > 0 and chi < 1, continuous to the Gaussian process"
+
+
+def branch_points(terms: Terms, digits: int) -> list[BranchPoint]:
+    """Every finite C at which two roots meet, the nearest to 1/C = 0 last."""
+    with mpmath.workdps(digits + 20):
+        unit_a, unit_x, scaled = _scaled(terms)
+        meeting = Poly(
+            discriminant(sum(_exact(p) * alpha**i * x**j for (i, j), p in scaled.items()), alpha), x
+        )
+        coefficients = [mpmath.mpf(c.evalf(digits + 20)) for c in meeting.all_coeffs()]
+        while coefficients[-1] == 0:  # roots at infinity, alpha -> infinity at 1/C = 0
+            coefficients.pop()
+        points = mpmath.polyroots(coefficients, maxsteps=500, extraprec=4 * digits)
+        points.sort(key=lambda point: (-abs(point), mpmath.im(point)))
+        return [_classify(scaled, point, unit_a, unit_x) for point in points]
+
+
+def _scaled(terms: Terms) -> tuple[mpmath.mpf, mpmath.mpf, dict[tuple[int, int], mpmath.mpf]]:
+    """Units of alpha and x in which the Gaussian-process root and its decay are of order one."""
+    unit_a = -terms[0, 0] / terms[1, 0]
+    slope = sum(p * unit_a**i for (i, j), p in terms.items() if j == 1) / terms[0, 0]
+    unit_x = 1 / abs(slope)
+    return unit_a, unit_x, {(i, j): p * unit_a**i * unit_x**j for (i, j), p in terms.items()}
+
+
+def _roots_at(terms: Terms, point: mpmath.mpc) -> list[mpmath.mpc]:
+    degree = max(i for i, _ in terms)
+    row = [sum(p * point**j for (i, j), p in terms.items() if i == k) for k in range(degree, -1, -1)]
+    while row[0] == 0:
+        row.pop(0)
+    return mpmath.polyroots(row, maxsteps=500, extraprec=200)
+
+
+# How close to the end of the line the continuation stops. The two roots that meet there are then
+# about sqrt(1e-6) = 1e-3 apart, in units of alpha_GP, and the third is not.
+SHORT_OF_THE_END = mpmath.mpf("1e-6")
+
+
+def _continue(terms: Terms, end: mpmath.mpc) -> list[tuple[mpmath.mpc, mpmath.mpc]]:
+    """The root that is 1 at x = 0, followed along the straight line towards `end`.
+
+    A step is taken only if the root has moved by less than a quarter of its distance to the next
+    root; otherwise it is halved, so that a root is not exchanged for its neighbour.
+    """
+    path = [(mpmath.mpc(0), mpmath.mpc(1))]
+    position, step = mpmath.mpf(0), mpmath.mpf(1) / 16
+    last = 1 - SHORT_OF_THE_END
+    while position < last:
+        trial = min(position + step, last)
+        roots = sorted(_roots_at(terms, trial * end), key=lambda root: abs(root - path[-1][1]))
+        gap = min(abs(roots[0] - other) for other in roots[1:])
+        if abs(roots[0] - path[-1][1]) > gap / 4:
+            step /= 2
+            continue
+        path.append((trial * end, roots[0]))
+        position, step = trial, 2 * step
+    return path
+
+
+def _classify(terms: Terms, end: mpmath.mpc, unit_a: mpmath.mpf, unit_x: mpmath.mpf) -> BranchPoint:
+    path = _continue(terms, end)
+    roots = _roots_at(terms, path[-1][0])
+    pairs = [(abs(p - q), p, q) for i, p in enumerate(roots) for q in roots[:i]]
+    _, first, second = min(pairs, key=lambda pair: pair[0])
+    double, followed = (first + second) / 2, path[-1][1]
+    others = [root for root in roots if root not in (first, second)]
+    physical = all(abs(followed - double) < abs(followed - root) for root in others)
+    alpha_double, alpha_followed = unit_a * double, unit_a * followed
+    meets = "is one of the two roots that meet" if physical else "stays away from the meeting roots"
+    why = (
+        f"continued from the Gaussian process along the straight line in 1/C "
+        f"({len(path) - 1} steps), the physical root arrives at alpha = "
+        f"{mpmath.nstr(alpha_followed, 6)}; the double root is alpha = "
+        f"{mpmath.nstr(alpha_double, 6)}: it {meets}"
+    )
+    return BranchPoint(
+        1 / (unit_x * end),
+        alpha_double,
+        physical,
+        alpha_followed,
+        tuple((unit_x * point, unit_a * root) for point, root in path),
+        why,
+    )
