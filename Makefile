@@ -1,0 +1,42 @@
+# make run   sets everything up and does the main job      make test   what CI runs
+# Everything is installed into .venv; PYTHON chooses the interpreter (3.11 or newer).
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: run test check mutate certify bench clean
+
+run: $(INSTALLED)
+	mkdir -p out
+	$(BIN)/feature-eos compare --plot out/compare.png --out out/compare.npz
+	$(BIN)/feature-eos compare --data digits --channels 2560,640,160,40 --plot out/digits.png
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m analytic --check
+
+mutate: $(INSTALLED)
+	$(BIN)/python tests/mutate.py
+
+certify: $(INSTALLED)
+	$(BIN)/python -m pytest -m certify
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/gradient.py
+	$(BIN)/python benchmarks/ladder.py
+	$(BIN)/python benchmarks/import_time.py
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv out build *.egg-info

@@ -1,0 +1,82 @@
+"""One gradient of F against the bare work nobody can avoid, side by side, at several n.
+
+Bare work: N dsyrk (n, S), N dsymm (n, n, S), dpotrf and dpotri of (n, n) on all threads, and np.arcsin
+of n^2 N / 2 doubles on one. Run on an idle machine.
+"""
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+from scipy.linalg import blas, lapack
+
+from numerics import cnn, datasets
+from numerics.problem import problem
+
+N_PATCHES, PATCH_SIZE, REPEATS = 20, 64, 5
+
+
+def seconds(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def bare_work(X, n):
+    """Functions to time; arrays are made outside, so that only BLAS, LAPACK and arcsin are inside."""
+    patches = [np.asfortranarray(X[:, i]) for i in range(N_PATCHES)]
+    square = np.asfortranarray(np.eye(n) * n + 1.0)
+    out = np.empty((n, n), order="F")
+    chunk = np.linspace(-0.9, 0.9, 32768)
+    result = np.empty_like(chunk)
+    chunks = n * n * N_PATCHES // 2 // chunk.size
+
+    def grams():
+        for patch in patches:
+            blas.dsyrk(1.0, patch, c=out, overwrite_c=1)
+
+    def products():
+        for patch in patches:
+            blas.dsymm(1.0, square, patch)
+
+    def inverse():
+        factor, _ = lapack.dpotrf(square)
+        lapack.dpotri(factor, overwrite_c=1)
+
+    def arcsines():
+        for _ in range(chunks):
+            np.arcsin(chunk, out=result)
+
+    return {"dsyrk": grams, "dsymm": products, "dpotrf+dpotri": inverse, "arcsin": arcsines}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", default="400,800,1600,3200")
+    sizes = [int(n) for n in parser.parse_args().n.split(",")]
+    rng = np.random.default_rng(1)
+    mix = rng.standard_normal((PATCH_SIZE, PATCH_SIZE)) / PATCH_SIZE
+    print(f"{'n':>6}{'gradient s':>12}{'bare s':>10}{'ratio':>8}   bare work in parts, s")
+    for n in sizes:
+        data = datasets.make_linear_cnn(n, N_PATCHES, PATCH_SIZE)
+        field = problem(cnn(640), data.X, data.y, 0.1).field
+        Sigma = field.prior_Sigma + field.prior_variance * (mix @ mix.T)
+        field.pull(Sigma)  # warm kernels
+        work = bare_work(data.X, n)
+        ours, theirs, parts = [], [], {name: [] for name in work}
+        for _ in range(REPEATS):
+            ours.append(seconds(lambda field=field, Sigma=Sigma: field.pull(Sigma)))
+            for name, one in work.items():
+                parts[name].append(seconds(one))
+            theirs.append(sum(times[-1] for times in parts.values()))
+        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+        detail = "  ".join(f"{name} {statistics.median(times):.4f}" for name, times in parts.items())
+        print(
+            f"{n:6d}{statistics.median(ours):12.4f}{statistics.median(theirs):10.4f}{ratio:8.2f}   {detail}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
