@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import KroghInterpolator
 
 from numerics import fixed_point
 from numerics.fixed_point import Outcome, State, Status
@@ -37,6 +36,8 @@ class Branch:
 
     def predict(self, inverse_width: float) -> Array:
         """log R extrapolated from the nearest solved points and, near it, the Gaussian process."""
+        from scipy.interpolate import KroghInterpolator  # here: a third of `import numerics` otherwise
+
         s = self.coordinate(inverse_width)
         near = sorted(self._solved, key=lambda node: abs(node[0] - s))[:NODES]
         abscissae = [position for position, _ in near]

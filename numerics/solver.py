@@ -103,7 +103,7 @@ def solve(
     bound = problem(net, X, y, noise_variance)
     branch = Branch(bound.field, checks.positive(tol, "tol"))
     log_R = None if start is None else _log_ratio(start, bound)
-    return _solve_on(branch, bound, checks.count(max_iter, "max_iter"), raise_on_failure, log_R)
+    return solve_on(branch, bound, checks.count(max_iter, "max_iter"), raise_on_failure, log_R)
 
 
 def solve_path(
@@ -150,7 +150,7 @@ def solve_path(
     budget = checks.count(max_iter, "max_iter")
     solved: dict[int, Solution] = {}
     for index in sorted(range(len(targets)), key=lambda i: -targets[i]):
-        sol = _solve_on(branch, bound.at_width(targets[index]), budget, raise_on_failure=False)
+        sol = solve_on(branch, bound.at_width(targets[index]), budget, raise_on_failure=False)
         if raise_on_failure and not sol.converged:
             raise ConvergenceError(sol, tol, Path([solved[i] for i in sorted(solved)]))
         solved[index] = sol
@@ -161,13 +161,14 @@ def solve_path(
     return Path([solved[i] for i in sorted(solved)])
 
 
-def _solve_on(
+def solve_on(
     branch: Branch,
     bound: Problem,
     max_iter: int,
-    raise_on_failure: bool,
+    raise_on_failure: bool = True,
     log_R: Array | None = None,
 ) -> Solution:
+    """One more solution on a branch: what `solve` and `solve_path` are made of."""
     outcome = branch.solve(bound.inverse_width, max_iter, log_R)
     sol = Solution.from_state(bound, outcome.state, outcome.status, outcome.gradients)
     if raise_on_failure and not sol.converged:

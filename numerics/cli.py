@@ -1,0 +1,156 @@
+"""The command line: `feature-eos` or `python -m numerics`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+from tqdm import tqdm
+
+from numerics import checks, compare, datasets, report, storage
+from numerics.datasets import Dataset
+from numerics.network import cnn
+from numerics.solver import ConvergenceError
+
+CHANNELS = "2560,1280,640,320,160,80"
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Errors in one line with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; 0 on success, 2 on bad input, 1 when a solve fails."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, ImportError, OSError) as problem:
+        print(f"{parser.prog} {options.command}: {' '.join(str(problem).split())}", file=sys.stderr)
+        return 2
+    except ConvergenceError as failure:
+        print(f"{parser.prog} {options.command}: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = OneLineParser(prog="feature-eos", description="Equations of state of finite-width networks.")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=OneLineParser
+    )
+    add = commands.add_parser(
+        "compare",
+        help="alpha over C from the scalar equation, first order in 1/C and the matrix equations",
+        description="Compare three theories over the number of channels C, and say where 1/C fails.",
+    )
+    add.set_defaults(run=_compare)
+    add.add_argument(
+        "--data",
+        metavar="FILE.npz|digits",
+        help="arrays X (n, patches, pixels), y and optionally X_test, y_test; or scikit-learn's digits; "
+        "default: Gaussian inputs with a linear teacher",
+    )
+    add.add_argument("--n", type=int, help="training samples (default 800)")
+    add.add_argument(
+        "--n-test", type=int, help="test samples (default: 400; digits and files: all there are)"
+    )
+    add.add_argument("--n-patches", type=int, help="patches of the teacher problem (default 20)")
+    add.add_argument("--patch-size", type=int, help="pixels per patch of the teacher problem (default 64)")
+    add.add_argument("--channels", type=_widths, default=CHANNELS, help=f"widths C (default {CHANNELS})")
+    add.add_argument("--noise-variance", type=float, default=0.1, help="sigma^2 (default 0.1)")
+    add.add_argument("--weight-variance", type=float, default=2.0, help="sigma_w^2 (default 2)")
+    add.add_argument("--readout-variance", type=float, default=2.0, help="sigma_a^2 (default 2)")
+    add.add_argument("--seed", type=int, default=0, help="of the teacher problem or of the choice of digits")
+    add.add_argument("--plot", metavar="FILE", help="draw the table (.png, .pdf, .svg)")
+    add.add_argument("--out", metavar="FILE.npz", help="save the table, Sigma at each C and the settings")
+    return parser
+
+
+def _widths(text: str) -> list[float]:
+    try:
+        return [checks.width(float(part), "--channels") for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be numbers above 0 with commas between, such as {CHANNELS}"
+        ) from None
+
+
+def _compare(options: argparse.Namespace) -> None:
+    targets = [storage.usable_target(path) for path in (options.plot, options.out) if path]
+    widths = [width for width in options.channels if np.isfinite(width)]
+    if not widths:
+        raise ValueError("--channels has no finite width; C = infinity is in the table anyway")
+    net = cnn(widths[0], options.weight_variance, options.readout_variance)
+    data = _dataset(options)
+    n = len(data.X)
+    print(
+        f"n = {n}: about {storage.gigabytes(6 * n * n + 4 * data.X.size):.2g} GB at the peak",
+        file=sys.stderr,
+    )
+    with tqdm(total=len(set(widths)) + 3, unit="step", leave=False, disable=None) as bar:
+
+        def progress(done: str) -> None:
+            bar.set_description(done)
+            bar.update()
+
+        result = compare.compare(net, data, options.noise_variance, widths, progress)
+    print(report.text(result))
+    if options.plot:
+        from numerics import plots
+
+        plots.save(plots.comparison(result), options.plot)
+    if options.out:
+        storage.save_comparison(result, options.out)
+    for path in targets:
+        print(f"written: {path}", file=sys.stderr)
+
+
+def _dataset(options: argparse.Namespace) -> Dataset:
+    sizes = {"n": options.n, "n_test": options.n_test, "seed": options.seed}
+    given = {name: value for name, value in sizes.items() if value is not None}
+    teacher_sizes = {"n_patches": options.n_patches, "patch_size": options.patch_size}
+    if options.data is None:
+        chosen = {name: value for name, value in teacher_sizes.items() if value is not None}
+        return datasets.make_linear_cnn(**({"n_test": 400} | given | chosen))
+    for name, value in teacher_sizes.items():
+        if value is not None:
+            raise ValueError(
+                f"--{name.replace('_', '-')} belongs to the teacher problem; --data has its own sizes"
+            )
+    if options.data == "digits":
+        return datasets.load_digits(**given)
+    return _from_file(Path(options.data), options.n, options.n_test)
+
+
+def _from_file(path: Path, n: int | None, n_test: int | None) -> Dataset:
+    """The first n training and n_test test samples of an .npz with X, y and optionally X_test, y_test."""
+    if not path.exists():
+        raise ValueError(f"--data {path}: no such file; give an .npz with X and y, or 'digits'")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ("X", "y", "X_test", "y_test") if name in file.files}
+    except (ValueError, OSError, AttributeError, zipfile.BadZipFile) as broken:
+        raise ValueError(f"--data {path}: not a readable .npz of number arrays ({broken})") from None
+    if not {"X", "y"} <= arrays.keys():
+        raise ValueError(f"--data {path}: has {sorted(arrays)}, but needs X and y (np.savez(file, X=X, y=y))")
+    if ("X_test" in arrays) != ("y_test" in arrays):
+        raise ValueError(f"--data {path}: X_test and y_test come together; add the missing one")
+    X = checks.patches(arrays["X"])
+    y = checks.targets(arrays["y"], len(X))
+    if n is not None and checks.count(n, "--n") > len(X):
+        raise ValueError(f"--n {n}: the file has {len(X)} samples; ask for at most that many")
+    if "X_test" in arrays and len(arrays["X_test"]):
+        X_test = checks.patches_like(arrays["X_test"], X)[:n_test]
+        y_test = checks.targets(arrays["y_test"], len(arrays["X_test"]), "y_test")[:n_test]
+    else:
+        X_test, y_test = np.empty((0, *X.shape[1:])), np.empty(0)
+    return Dataset(X[:n], y[:n], X_test, y_test)

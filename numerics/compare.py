@@ -1,0 +1,223 @@
+"""Three theories side by side over C: the scalar equation, first order in 1/C, the matrix equations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from numerics import reduced
+from numerics.continuation import Branch
+from numerics.datasets import Dataset
+from numerics.network import Network
+from numerics.perturbation import FirstOrder
+from numerics.problem import Problem, problem
+from numerics.solution import Solution
+from numerics.solver import ConvergenceError, solve_on
+
+Array = NDArray[np.float64]
+
+TOLERANCE = 1e-8
+MAX_GRADIENTS = 300
+SCALAR_CLOSURE = "equivalent_kernel"
+THRESHOLDS = (0.05, 0.5)
+BELOW_TABLE = 16  # the search for a threshold goes on to 1/16 of the table's smallest width
+
+
+@dataclass(frozen=True)
+class Row:
+    """One width of the table; the last is C = infinity. NaN stands for what does not exist there.
+
+    `overlap` is l_*/l_GP: w.Sigma.w S/sigma_w^2 for a teacher w, else the top eigenvalue of Sigma
+    S/sigma_w^2. Errors are mean squares relative to the mean square of the targets, `test_std` the mean
+    standard deviation of the latent output in units of the targets' rms.
+    """
+
+    width: float
+    alpha_scalar: float
+    alpha_first_order: float
+    alpha: float
+    overlap: float
+    chi_response: float
+    chi_paper: float
+    readout_load: float
+    train_error: float
+    test_error: float
+    test_std: float
+    residual: float
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The C below which alpha differs from its tangent at 1/C = 0 by more than `threshold` of alpha(C).
+
+    `width` is NaN when that does not happen above `searched_to`.
+    """
+
+    threshold: float
+    width: float
+    searched_to: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The table with what it was made from.
+
+    Attributes
+    ----------
+    problem : Problem
+    rows : tuple of Row
+        In the order of the widths asked for, then C = infinity.
+    solutions : tuple of Solution
+        Those of the rows at finite C.
+    first_order : FirstOrder
+    crossings : tuple of Crossing
+        For 5 % and 50 %.
+    scalar_radius : float
+        The C below which the 1/C series of the scalar alpha diverges; NaN without a scalar theory.
+    scalar_missing : str
+        Why there is no scalar theory; empty when there is.
+    """
+
+    problem: Problem
+    rows: tuple[Row, ...]
+    solutions: tuple[Solution, ...]
+    first_order: FirstOrder
+    crossings: tuple[Crossing, ...]
+    scalar_radius: float
+    scalar_missing: str
+
+
+def compare(
+    net: Network,
+    data: Dataset,
+    noise_variance: float,
+    widths: Sequence[float],
+    progress: Callable[[str], None] = lambda _: None,
+) -> Comparison:
+    """Solve at every width and find where first order in 1/C fails.
+
+    Parameters
+    ----------
+    net : Network
+        Its variances and activation are used, its width is not.
+    data : Dataset
+        With a linear teacher of unit norms the scalar equation is solved too.
+    widths : sequence of float
+        Channels C, any order.
+    progress : callable
+        Told in a few words what has just been done.
+    """
+    bound = problem(net, data.X, data.y, noise_variance)
+    branch = Branch(bound.field, TOLERANCE)
+    progress("Gaussian process")
+    solved = {}
+    for width in sorted(set(widths), reverse=True):
+        solved[width] = solve_on(branch, bound.at_width(width), MAX_GRADIENTS)
+        progress(f"C = {width:g}")
+    solutions = tuple(solved[width] for width in widths)
+    tangent = solutions[0].first_order
+    missing = _why_no_scalar(net, data)
+    rows = [_row(sol, tangent, data, missing) for sol in (*solutions, solutions[0].gp)]
+    progress("test points")
+    crossings = tuple(_crossing(branch, bound, tangent, solved, threshold) for threshold in THRESHOLDS)
+    progress("where first order fails")
+    radius = math.nan if missing else _scalar_radius(bound)
+    return Comparison(bound, tuple(rows), solutions, tangent, crossings, radius, missing)
+
+
+def _row(sol: Solution, tangent: FirstOrder, data: Dataset, scalar_missing: str) -> Row:
+    field = sol.problem.field
+    ratio = sol.overlap_ratio
+    test_error = test_std = math.nan
+    if len(data.X_test):
+        mean, std = sol.predict(data.X_test, return_std=True)
+        test_error = float(np.mean((data.y_test - mean) ** 2) / np.mean(data.y_test**2))
+        test_std = float(std.mean() / np.sqrt(np.mean(data.y_test**2)))
+    scalar = math.nan
+    if not scalar_missing:
+        scalar = float(reduced.alpha(C=sol.width, closure=SCALAR_CLOSURE, **_scalar_arguments(sol.problem)))
+    discrepancy = field.noise_variance * sol.eps
+    return Row(
+        width=sol.width,
+        alpha_scalar=scalar,
+        alpha_first_order=tangent.alpha(sol.width),
+        alpha=sol.alpha,
+        overlap=float(
+            np.linalg.eigvalsh(ratio)[-1] if data.w_star is None else data.w_star @ ratio @ data.w_star
+        ),
+        chi_response=0.0 if math.isinf(sol.width) else sol.chi_response,
+        chi_paper=0.0 if math.isinf(sol.width) else sol.chi_paper,
+        readout_load=sol.readout_load,
+        train_error=float(discrepancy @ discrepancy / (field.y @ field.y)),
+        test_error=test_error,
+        test_std=test_std,
+        residual=sol.residual,
+    )
+
+
+def _why_no_scalar(net: Network, data: Dataset) -> str:
+    if data.w_star is None or data.a_star is None:
+        return "the scalar equation is for Gaussian inputs with a linear teacher; these data have none"
+    if net.activation != "erf":
+        return "the scalar equation is generated for erf"
+    return ""
+
+
+def _scalar_radius(bound: Problem) -> float:
+    return float(reduced.convergence_radius(closure=SCALAR_CLOSURE, **_scalar_arguments(bound)))
+
+
+def _scalar_arguments(bound: Problem) -> dict[str, float]:
+    n, n_patches, patch_size = bound.field.X.shape
+    return {
+        "n": n,
+        "n_patches": n_patches,
+        "patch_size": patch_size,
+        "noise_variance": bound.field.noise_variance,
+        "weight_variance": bound.net.weight_variance,
+        "readout_variance": bound.net.readout_variance,
+    }
+
+
+def _crossing(
+    branch: Branch, bound: Problem, tangent: FirstOrder, solved: dict[float, Solution], threshold: float
+) -> Crossing:
+    """Follow the path from large C until the tangent is off by `threshold`, then find the root in log C."""
+
+    def excess(log_width: float) -> float:
+        width = math.exp(log_width)
+        if width not in solved:
+            solved[width] = solve_on(branch, bound.at_width(width), MAX_GRADIENTS)
+        alpha = solved[width].alpha
+        return abs(alpha - tangent.alpha(width)) / alpha - threshold
+
+    finite = [width for width in solved if math.isfinite(width)]
+    high, low = math.log(max(finite)), math.log(min(finite))
+    floor = low - math.log(BELOW_TABLE)
+    while excess(high) > 0:  # crossed above the table: first order is exact as C grows, so this ends
+        high += math.log(2)
+    upper = high
+    for lower in sorted((math.log(width) for width in finite if math.log(width) < high), reverse=True):
+        if excess(lower) > 0:
+            return Crossing(threshold, _root(excess, lower, upper), math.exp(lower))
+        upper = lower
+    while upper > floor:
+        lower = max(upper - math.log(2), floor)
+        try:
+            crossed = excess(lower) > 0
+        except ConvergenceError:  # the branch ends or cannot be followed: the answer is what was reached
+            return Crossing(threshold, math.nan, math.exp(upper))
+        if crossed:
+            return Crossing(threshold, _root(excess, lower, upper), math.exp(lower))
+        upper = lower
+    return Crossing(threshold, math.nan, math.exp(floor))
+
+
+def _root(excess: Callable[[float], float], low: float, high: float) -> float:
+    """C to four digits, which is what the table prints."""
+    return math.exp(brentq(excess, low, high, xtol=5e-5))

@@ -1,0 +1,74 @@
+"""A Comparison as text: the table, the verdict, the notes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from numerics.compare import Comparison, Row
+
+LOAD_WORTH_A_NOTE = 0.1
+
+COLUMNS = (  # heading, attribute of Row, format
+    ("C", "width", "{:g}"),
+    ("scalar", "alpha_scalar", "{:.5f}"),
+    ("1st order", "alpha_first_order", "{:.5f}"),
+    ("matrix", "alpha", "{:.5f}"),
+    ("l*/l_GP", "overlap", "{:.4f}"),
+    ("chi", "chi_response", "{:.4f}"),
+    ("load", "readout_load", "{:.3f}"),
+    ("train", "train_error", "{:.3e}"),
+    ("test", "test_error", "{:.4f}"),
+    ("std", "test_std", "{:.4f}"),
+    ("residual", "residual", "{:.0e}"),
+)
+
+
+def text(result: Comparison) -> str:
+    """The whole report."""
+    return "\n".join([*_heading(result), "", *table(result.rows), "", *verdict(result)])
+
+
+def _heading(result: Comparison) -> Iterator[str]:
+    net, field = result.problem.net, result.problem.field
+    n, n_patches, patch_size = field.X.shape
+    yield (
+        f"two-layer CNN, {net.activation}: n = {n}, {n_patches} patches of {patch_size}, sigma^2 = "
+        f"{field.noise_variance:g}, sigma_w^2 = {net.weight_variance:g}, sigma_a^2 = {net.readout_variance:g}"
+    )
+    yield "alpha = eps.y / y.y from the scalar equation, first order in 1/C, the matrix equations of state"
+
+
+def table(rows: tuple[Row, ...]) -> list[str]:
+    """Right-aligned columns with a heading."""
+    cells = [[heading for heading, _, _ in COLUMNS]]
+    for row in rows:
+        cells.append([_cell(getattr(row, attribute), form) for _, attribute, form in COLUMNS])
+    widths = [max(len(line[k]) for line in cells) for k in range(len(COLUMNS))]
+    return ["  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in cells]
+
+
+def _cell(value: float, form: str) -> str:
+    return "n/a" if math.isnan(value) else form.format(value)
+
+
+def verdict(result: Comparison) -> Iterator[str]:
+    """What the table means."""
+    for crossing in result.crossings:
+        off = f"first order in 1/C is off by {100 * crossing.threshold:g} % of alpha"
+        if math.isnan(crossing.width):
+            yield f"{off}: not reached above C = {crossing.searched_to:.4g}"
+        else:
+            yield f"{off} below C = {crossing.width:.4g}"
+    if result.scalar_missing:
+        yield f"scalar column and its series: n/a, {result.scalar_missing}"
+        yield "l*/l_GP: no teacher to project on, so the top eigenvalue of Sigma S/sigma_w^2 is given"
+    else:
+        yield f"the 1/C series of the scalar alpha diverges below C = {result.scalar_radius:.6g}"
+    heavy = [row for row in result.rows if row.readout_load > LOAD_WORTH_A_NOTE]
+    if heavy:
+        top = max(heavy, key=lambda row: row.width)
+        yield f"note: the readout load is above {LOAD_WORTH_A_NOTE:g} from C = {top.width:g} down; mean field,"
+        yield "  which all three theories are, is low there by about half the load in alpha and in l*/l_GP - 1"
+    yield "chi = (1/C) eps.Q_f.eps; train and test: mean squares over the targets' mean square;"
+    yield "std: mean latent predictive standard deviation over the targets' rms; scalar: equivalent kernel"
