@@ -27,10 +27,14 @@ def load_source(name: str, text: str) -> ModuleType:
     path = Path(user_cache_dir("feature-eos", appauthor=False)) / "generated" / f"{unique}.py"
     if not path.exists():
         _write(path, text)
-    spec = importlib.util.spec_from_file_location(f"feature_eos_generated_{unique}", path)
+    qualified = f"feature_eos_generated_{unique}"
+    if qualified in sys.modules:
+        return sys.modules[qualified]
+    spec = importlib.util.spec_from_file_location(qualified, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot import {path}; delete it and try again")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[qualified] = module  # Numba looks here when it reads its cache
     spec.loader.exec_module(module)
     return module
 

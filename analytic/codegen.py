@@ -31,7 +31,7 @@ class Printer(PythonCodePrinter):
     """
 
     def __init__(self) -> None:
-        super().__init__({"fully_qualified_modules": False})
+        super().__init__({"fully_qualified_modules": False, "allow_unknown_functions": True})
 
     def _number(self, value: Expr) -> str:
         """The float nearest to an exact number."""

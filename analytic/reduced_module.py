@@ -8,7 +8,7 @@ proves equal before it is printed.
 
 from collections.abc import Callable
 
-from sympy import Expr, Poly, Symbol, diff, discriminant, expand, factor, simplify, solve
+from sympy import Expr, Function, Poly, Symbol, diff, discriminant, expand, factor, simplify, solve
 
 from analytic.cache import load_source
 from analytic.codegen import function, module, template
@@ -37,6 +37,7 @@ _ALPHA_GP = Symbol("alpha_gp")
 _GAP = Symbol("gap")
 _UNFROZEN = Symbol("unfrozen")
 _REST = Symbol("rest")
+_MU = Symbol("mu")
 
 
 def _scaled(equation: ReducedEquation) -> tuple[Expr, Expr, Expr]:
@@ -69,23 +70,20 @@ def solver_module(equation: ReducedEquation) -> str:
     eigenvalue = equation.eigenvalue.xreplace(_NAMED)
     names = [_NAMED[symbol] for symbol in ARGUMENTS.values()]
     without_C = [name for name in names if name != _NAMED[C]]
-    # mu and t share alpha_GP, which is computed once.
-    scale_lets = {_LAM: eigenvalue, _ALPHA_GP: gaussian}
-    mu_of, t_of = (simplify(e.subs(gaussian, _ALPHA_GP)) for e in (mu_value, t_value))
+    # t is written with mu^2, which lies below 1: n^2 alpha_GP^2 overflows sooner.
+    mu_of = mu_value.subs(gaussian, _ALPHA_GP)
+    t_of = simplify(t_value / mu_value**2) * _MU**2
+    arguments = [_NAMED[symbol] for symbol in (N, S, sigma_w2, sigma_a2)]
+    scale_lets = {_LAM: Function("eigenvalue")(*arguments), _ALPHA_GP: gaussian, _MU: mu_of}
     terms = Poly(expand(printed), a, t).terms()
     _, first = algebraic_series(dict(terms), Poly(1, a).as_expr(), 1)
-    slope_in_1_C = _ALPHA_GP * simplify(t_of * _NAMED[C]) * first.subs(mu, mu_of)
+    slope_in_1_C = _ALPHA_GP * t_of * _NAMED[C] * first.subs(mu, _MU)
     meeting = Poly(factor(discriminant(printed, a) / t), t)
     branch = [*(factor(c) for c in meeting.all_coeffs()), factor(discriminant(meeting))]
     body = "\n\n".join(
         [
-            function(
-                "eigenvalue",
-                [_NAMED[symbol] for symbol in (N, S, sigma_w2, sigma_a2)],
-                [eigenvalue],
-                doc="lambda of Eq. (9).",
-            ),
-            function("scaled", names, [_ALPHA_GP, mu_of, t_of], scale_lets, "alpha_GP, mu, t."),
+            function("eigenvalue", arguments, [eigenvalue], doc="lambda of Eq. (9)."),
+            function("scaled", names, [_ALPHA_GP, _MU, t_of], scale_lets, "alpha_GP, mu, t."),
             function("residual", (a, mu, t), [_GAP * _UNFROZEN - mu * a, slope], lets, "P and dP/da."),
             function("slope_at_gp", without_C, [slope_in_1_C], scale_lets, "d alpha/d(1/C) at C = inf."),
             function("meeting", (mu,), branch, doc="c2, c1, c0 of the discriminant/t in t, and its own."),

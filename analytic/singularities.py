@@ -159,9 +159,11 @@ def _classify(terms: Terms, end: mpmath.mpc, unit_a: mpmath.mpf, unit_x: mpmath.
     roots = _roots_at(terms, path[-1][0])
     pairs = [(abs(p - q), p, q) for i, p in enumerate(roots) for q in roots[:i]]
     _, first, second = min(pairs, key=lambda pair: pair[0])
-    double, followed = (first + second) / 2, path[-1][1]
+    near, followed = (first + second) / 2, path[-1][1]
+    slope = {(i - 1, j): i * p for (i, j), p in terms.items() if i}
+    double = min(_roots_at(slope, end), key=lambda root: abs(root - near))
     others = [root for root in roots if root not in (first, second)]
-    physical = all(abs(followed - double) < abs(followed - root) for root in others)
+    physical = all(abs(followed - near) < abs(followed - root) for root in others)
     alpha_double, alpha_followed = unit_a * double, unit_a * followed
     meets = "is one of the two roots that meet" if physical else "stays away from the meeting roots"
     why = (

@@ -68,8 +68,8 @@ def solve(
     ReducedSolution
         alpha, overlap_ratio, chi and status.
     """
-    module = _module(closure)
-    arguments = _broadcast(
+    return _solve(
+        closure,
         n=n,
         C=C,
         n_patches=n_patches,
@@ -79,20 +79,6 @@ def solve(
         readout_variance=readout_variance,
         target_norm2=target_norm2,
     )
-    shape = arguments[0].shape
-    alpha_, ratio, chi = (np.empty(shape) for _ in range(3))
-    status = np.empty(shape, dtype=np.int8)
-    flat = [array.ravel() for array in (*arguments, alpha_, ratio, chi, status)]
-    module.solve(*flat)
-    if not shape:
-        if status != Status.SOLVED:
-            raise ArithmeticError(
-                "no root was found in double precision; rescale the problem (C, n and the "
-                "variances differ by too many orders of magnitude)"
-            )
-        return ReducedSolution(float(alpha_), float(ratio), float(chi), int(status))
-    _warn(np.count_nonzero(status), status.size)
-    return ReducedSolution(alpha_, ratio, chi, status)
 
 
 def alpha(
@@ -136,16 +122,16 @@ def alpha(
         For a bad scalar argument or an unknown closure. In arrays a bad entry gives NaN and one
         RuntimeWarning; `solve` also returns the status of each entry.
     """
-    return solve(
-        n,
-        C,
-        n_patches,
-        patch_size,
-        noise_variance,
-        weight_variance,
-        readout_variance,
-        target_norm2,
-        closure=closure,
+    return _solve(
+        closure,
+        n=n,
+        C=C,
+        n_patches=n_patches,
+        patch_size=patch_size,
+        noise_variance=noise_variance,
+        weight_variance=weight_variance,
+        readout_variance=readout_variance,
+        target_norm2=target_norm2,
     ).alpha
 
 
@@ -219,6 +205,25 @@ def convergence_radius(n: ArrayLike, *arguments: ArrayLike, closure: str, **name
     return abs(branch_points(n, *arguments, closure=closure, **named)[0])
 
 
+def _solve(closure: str, **given: ArrayLike) -> ReducedSolution:
+    module = _module(closure)
+    arguments = _broadcast(**given)
+    shape = arguments[0].shape
+    alpha_, ratio, chi = (np.empty(shape) for _ in range(3))
+    status = np.empty(shape, dtype=np.int8)
+    inputs = [array.ravel() for array in arguments]
+    module.solve(*inputs, alpha_.ravel(), ratio.ravel(), chi.ravel(), status.ravel())
+    if not shape:
+        if status != Status.SOLVED:
+            raise ArithmeticError(
+                "no root was found in double precision; rescale the problem (C, n and the "
+                "variances differ by too many orders of magnitude)"
+            )
+        return ReducedSolution(float(alpha_), float(ratio), float(chi), int(status))
+    _warn(int(np.count_nonzero(status)), status.size)
+    return ReducedSolution(alpha_, ratio, chi, status)
+
+
 def _module(closure: str) -> ModuleType:
     if closure not in CLOSURES:
         raise ValueError(f"unknown closure {closure!r}; available: {', '.join(CLOSURES)}")
@@ -254,7 +259,7 @@ def _finished(out: Any, arguments: list[NDArray[np.float64]], silent: bool = Fal
     bad = ~np.logical_and.reduce([_valid("", array) for array in arguments])
     out[bad] = np.nan
     if not silent:
-        _warn(np.count_nonzero(bad), bad.size)
+        _warn(int(np.count_nonzero(bad)), bad.size)
     return out
 
 
@@ -264,5 +269,5 @@ def _warn(bad: int, size: int) -> None:
             f"{bad} of {size} entries have no answer and are NaN; all arguments must be finite and "
             "above 0 (C may be inf). reduced.solve gives the status of each entry",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

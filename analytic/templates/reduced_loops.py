@@ -72,7 +72,8 @@ def solve(
             readout_variance[i],
             target_norm2[i],
         )
-        a = root(mu, t) if good else nan
+        good_scale = mu > 0.0 and (t > 0.0 or C[i] == inf)  # no underflow
+        a = root(mu, t) if good and good_scale else nan
         alpha[i] = alpha_gp * a
         ratio[i] = enhancement(a, mu, t)
         chi[i] = t * a * a
