@@ -68,7 +68,7 @@ def verdict(result: Comparison) -> Iterator[str]:
     heavy = [row for row in result.rows if row.readout_load > LOAD_WORTH_A_NOTE]
     if heavy:
         top = max(heavy, key=lambda row: row.width)
-        yield f"note: the readout load is above {LOAD_WORTH_A_NOTE:g} from C = {top.width:g} down; mean field,"
-        yield "  which all three theories are, is low there by about half the load in alpha and in l*/l_GP - 1"
+        yield f"note: the readout load is above {LOAD_WORTH_A_NOTE:g} from C = {top.width:g} down, where mean"
+        yield "  field, which all three theories are, is low by about half the load in alpha and l*/l_GP - 1"
     yield "chi = (1/C) eps.Q_f.eps; train and test: mean squares over the targets' mean square;"
     yield "std: mean latent predictive standard deviation over the targets' rms; scalar: equivalent kernel"
