@@ -53,8 +53,7 @@ class Branch:
         `max_iter` bounds the gradients of F in all; what they bought is in the outcome's `gradients`.
         """
         if inverse_width == 0.0:
-            state = fixed_point.evaluate(self.field, 0.0, np.zeros_like(self.slope))
-            return Outcome(state, Status.CONVERGED, 1)
+            return Outcome(fixed_point.at_prior(self.field, 0.0), Status.CONVERGED, 1)
         outcome = self._attempt(inverse_width, max_iter, start)
         spent = outcome.gradients
         if outcome.status is not Status.CONVERGED and spent < max_iter:

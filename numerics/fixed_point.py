@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.data_terms import DataTerm, NotPositiveDefinite
-from numerics.problem import Field
+from numerics.problem import Field, Pull
 
 Array = NDArray[np.float64]
 
@@ -82,11 +82,36 @@ class Outcome:
 
 
 def evaluate(field: Field, inverse_width: float, log_R: Array) -> State:
-    """F and its natural gradient at R = exp(log_R): one gradient's worth of work."""
+    """F and its natural gradient at R = exp(log_R): one gradient's worth of work.
+
+    Raises
+    ------
+    NotPositiveDefinite
+        From the data term.
+    """
     exponents, U = np.linalg.eigh(log_R)
     R = (U * np.exp(exponents)) @ U.T
     R = (R + R.T) / 2
     pull = field.pull(field.prior_variance * R)
+    return _state(field, inverse_width, log_R, (exponents, U), R, pull)
+
+
+def at_prior(field: Field, inverse_width: float) -> State:
+    """The state R = I, whose pull the field knows already."""
+    identity = np.eye(len(field.prior_Sigma))
+    zeros = np.zeros(len(identity))
+    return _state(field, inverse_width, np.zeros_like(identity), (zeros, identity), identity, field.at_prior)
+
+
+def _state(
+    field: Field,
+    inverse_width: float,
+    log_R: Array,
+    spectrum: tuple[Array, Array],
+    R: Array,
+    pull: Pull,
+) -> State:
+    exponents, U = spectrum
     Gamma = (inverse_width * field.prior_variance) * pull.T
     root = (U * np.exp(exponents / 2)) @ U.T
     identity = np.eye(len(R))
@@ -109,10 +134,10 @@ def evaluate(field: Field, inverse_width: float, log_R: Array) -> State:
 
 def solve(field: Field, inverse_width: float, log_R: Array, tol: float, max_iter: int) -> Outcome:
     """Solve Eq. (8) from a start; every step lowers F or the natural gradient."""
-    try:
-        state = evaluate(field, inverse_width, log_R)
-    except NotPositiveDefinite:
-        raise FloatingPointError(Status.INDEFINITE.value) from None
+    start = _try(field, inverse_width, log_R)
+    if start is None:
+        return Outcome(at_prior(field, inverse_width), Status.INDEFINITE, 1)
+    state = start
     secants: list[tuple[Array, Array]] = []  # (log R, E) of other points, trials that were refused included
     gradients = 1
     refused = 0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
-from numerics.data_terms import DataTerm, mean_field, mirrored
+from numerics.data_terms import DataTerm, NotPositiveDefinite, mean_field, mirrored
 from numerics.kernel_maps import ReadoutMap
 from numerics.network import Network, inverse_width
 
@@ -63,7 +63,15 @@ class Field:
     @cached_property
     def at_prior(self) -> Pull:
         """The Gaussian-process limit; what it needs of n x n arrays is dropped."""
-        pull = self.pull(self.prior_Sigma)
+        try:
+            pull = self.pull(self.prior_Sigma)
+        except NotPositiveDefinite:
+            raise ValueError(
+                f"noise_variance={self.noise_variance:g} is lost in rounding: Q_f + sigma^2 I is not positive "
+                "definite in float64; raise noise_variance, or rescale X to entries of order one"
+            ) from None
+        if not np.isfinite(pull.T).all():
+            raise ValueError("X is so large that the kernels overflow; rescale X to entries of order one")
         return Pull(pull.data.without_matrices(), pull.T)
 
 
