@@ -67,8 +67,8 @@ class Field:
             pull = self.pull(self.prior_Sigma)
         except NotPositiveDefinite:
             raise ValueError(
-                f"noise_variance={self.noise_variance:g} is lost in rounding: Q_f + sigma^2 I is not positive "
-                "definite in float64; raise noise_variance, or rescale X to entries of order one"
+                f"noise_variance={self.noise_variance:g} is lost in rounding: Q_f + sigma^2 I is not "
+                "positive definite in float64; raise noise_variance, or rescale X to entries of order one"
             ) from None
         if not np.isfinite(pull.T).all():
             raise ValueError("X is so large that the kernels overflow; rescale X to entries of order one")
