@@ -1,0 +1,114 @@
+"""The map Sigma -> Q_f against dense NumPy, at sizes on both sides of every panel edge."""
+
+import numpy as np
+import pytest
+from small_problems import Small, symmetric
+
+from numerics import kernel_maps, parallel
+from numerics.kernel_maps import ReadoutMap
+
+# sums of at most 130^2 products of order one, in another order
+TOLERANCE = 1e-12
+
+
+@pytest.fixture(params=["cache-sized panels", "tiny panels"])
+def panel_sizes(request, monkeypatch):
+    """Sample counts that straddle the edges of the row panels (64) or of 4 x 8 panels."""
+    if request.param == "cache-sized panels":
+        return [1, 2, 63, 64, 65, 130]
+    monkeypatch.setattr(kernel_maps, "PANEL_ROWS", 4)
+    monkeypatch.setattr(kernel_maps, "PANEL_COLUMNS", 8)
+    return [1, 3, 4, 5, 8, 9, 13, 33]
+
+
+@pytest.fixture(params=["erf", "linear"])
+def problems(request, panel_sizes):
+    return [Small(request.param, n=n, N=2, S=3) for n in panel_sizes]
+
+
+def readout_map(small):
+    return ReadoutMap(small.X, small.oracle.readout_variance, small.activation)
+
+
+def lower_with_poison(M):
+    """The lower triangle of M; the upper one is NaN, as `value` leaves it undefined."""
+    return np.where(np.tri(len(M), dtype=bool), M, np.nan)
+
+
+def test_value_is_the_readout_kernel(problems):
+    for small in problems:
+        Sigma = small.Sigma()
+        np.testing.assert_allclose(
+            np.tril(readout_map(small).value(Sigma)), np.tril(small.oracle.Q(Sigma)), rtol=0, atol=TOLERANCE
+        )
+
+
+def test_adjoint_is_the_weighted_derivative_and_reads_the_lower_triangle_alone(problems):
+    for small in problems:
+        Sigma = small.Sigma()
+        A = symmetric(np.random.default_rng(3), len(small.y))
+        expected = small.oracle.adjoint(Sigma, A)
+        got = readout_map(small).adjoint(Sigma, lower_with_poison(A))
+        np.testing.assert_allclose(got, expected, rtol=0, atol=TOLERANCE * max(1, np.abs(expected).max()))
+
+
+def test_tangent_is_the_complex_step_of_the_value(problems):
+    for small in problems:
+        Sigma, dSigma = small.Sigma(), symmetric(np.random.default_rng(4), small.X.shape[2])
+        expected = small.oracle.tangent(Sigma, dSigma)
+        np.testing.assert_allclose(
+            np.tril(readout_map(small).tangent(Sigma, dSigma)), np.tril(expected), rtol=0, atol=TOLERANCE
+        )
+
+
+def test_adjoint_tangent_is_the_complex_step_of_the_adjoint(problems):
+    for small in problems:
+        rng = np.random.default_rng(5)
+        n, S = len(small.y), small.X.shape[2]
+        Sigma, dSigma, A, dA = small.Sigma(), symmetric(rng, S), symmetric(rng, n), symmetric(rng, n)
+        h = 1e-20
+        expected = small.oracle.adjoint(Sigma + 1j * h * dSigma, A + 1j * h * dA).imag / h
+        got = readout_map(small).adjoint_tangent(Sigma, dSigma, lower_with_poison(A), lower_with_poison(dA))
+        np.testing.assert_allclose(got, expected, rtol=0, atol=TOLERANCE * max(1, np.abs(expected).max()))
+
+
+def test_cross_and_diagonal_are_the_kernel_between_any_two_sets(problems):
+    for small in problems:
+        Sigma, readout = small.Sigma(), readout_map(small)
+        others = np.random.default_rng(6).standard_normal((11, *small.X.shape[1:]))
+        for rows, cols in ((others, None), (others, others), (small.X, others)):
+            expected = small.oracle.Q(Sigma, rows, small.X if cols is None else cols)
+            np.testing.assert_allclose(readout.cross(Sigma, rows, cols), expected, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(
+            readout.diagonal(Sigma, others), np.diag(small.oracle.Q(Sigma, others, others)), atol=TOLERANCE
+        )
+
+
+def test_more_columns_than_one_cache_sized_panel():
+    small = Small("erf", n=kernel_maps.PANEL_COLUMNS + 70, N=1, S=2)
+    Sigma, readout = small.Sigma(), readout_map(small)
+    A = symmetric(np.random.default_rng(7), len(small.y))
+    np.testing.assert_allclose(np.tril(readout.value(Sigma)), np.tril(small.oracle.Q(Sigma)), atol=TOLERANCE)
+    # 1e6 random signs times rounding
+    expected = small.oracle.adjoint(Sigma, A)
+    np.testing.assert_allclose(readout.adjoint(Sigma, A), expected, atol=1e-10)
+
+
+def test_two_threads_give_what_one_gives():
+    small = Small("erf", n=330, N=3, S=4)
+    Sigma, readout = small.Sigma(), readout_map(small)
+    A = symmetric(np.random.default_rng(8), len(small.y))
+    with parallel.threads(1):
+        Q_1, T_1 = np.tril(readout.value(Sigma)), readout.adjoint(Sigma, A)
+    with parallel.threads(2):
+        Q_2, T_2 = np.tril(readout.value(Sigma)), readout.adjoint(Sigma, A)
+    # panels are the same, only the order of a few sums differs
+    np.testing.assert_allclose(Q_2, Q_1, rtol=1e-12)
+    np.testing.assert_allclose(T_2, T_1, atol=1e-12 * np.abs(T_1).max())
+
+
+def test_panels_cover_every_row_once():
+    for rows in (1, 2, 63, 64, 65, 1000):
+        spans = parallel.panels(rows, 64)
+        assert [m for low, high in spans for m in range(low, high)] == list(range(rows))
+        assert max(high - low for low, high in spans) <= 64
