@@ -128,7 +128,7 @@ def _state(
         F=KL_term + pull.data.value,
         KL_term=KL_term,
         T=pull.T,
-        data=pull.data,
+        data=pull.data.without_matrices(),  # the secants never need them again
     )
 
 
