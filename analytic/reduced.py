@@ -219,14 +219,15 @@ def _derive(assumed: Closure, activation: str) -> ReducedEquation:
     # d/dl at fixed kappa, by the chain rule through lambda_*; then kappa and lambda_* leave the
     # data term in favour of alpha.
     slope = diff(complexity, l_star) + diff(data, lam_star) * diff(enhanced, l_star)
-    in_alpha = slope.subs(lam_star, 1 / (n * alpha) - kappa)
-    (variance,) = solve(in_alpha, l_star)
+    (from_alpha,) = solve(alpha - discrepancy, lam_star)
+    (variance,) = solve(slope.subs(lam_star, from_alpha), l_star)
     chi_value = simplify(1 - prior / variance)
     ratio = simplify(1 / (1 - chi_value))
-    relation = n * alpha * (enhanced.subs(l_star, prior * ratio) + assumed.ridge) - 1
+    closed = discrepancy.subs({lam_star: enhanced.subs(l_star, prior * ratio), kappa: assumed.ridge})
+    relation = alpha / closed - 1
     polynomial = Poly(numer(together(relation)), alpha)
     compact = expand(polynomial.as_expr() / polynomial.eval(0))
-    printed = Eq(sigma2 * alpha, 1 - lam_star / (lam_star + assumed.ridge))
+    fit = 1 - factor(1 - sigma2 * discrepancy.subs(kappa, assumed.ridge))
     steps = (
         Step("linear response of the kernel at large S", response, "Eq. (7), derived"),
         Step("eigenvalue of the target", Eq(lam_star, of_l), "Eq. (7), derived"),
@@ -237,7 +238,7 @@ def _derive(assumed: Closure, activation: str) -> ReducedEquation:
         Step(f"closure: {assumed.statement}", Eq(kappa, assumed.ridge), assumed.source),
         Step("feature-learning scale", Eq(chi, chi_value), "Eq. (9)"),
         Step("variance along w*", Eq(l_star, prior / (1 - chi)), "Eq. (9)"),
-        Step("the train discrepancy with this kappa", printed, assumed.source),
+        Step("train discrepancy with this kappa", Eq(sigma2 * alpha, fit), assumed.source),
         Step("l_* eliminated", Eq(compact, 0), assumed.source),
     )
     return ReducedEquation(assumed.name, activation, steps, compact, chi_value, eigenvalue)

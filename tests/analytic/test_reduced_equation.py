@@ -12,7 +12,23 @@ from analytic import reduced_equation
 from analytic.closures import closure
 from analytic.free_energy import linear_response
 from analytic.series import algebraic_series
-from analytic.symbols import C, N, S, alpha, g2, lam, n, sigma2, sigma_a2, sigma_w2
+from analytic.symbols import (
+    C,
+    N,
+    S,
+    alpha,
+    chi,
+    g2,
+    kappa,
+    l_star,
+    lam,
+    lam_star,
+    n,
+    sigma2,
+    sigma_a2,
+    sigma_w2,
+)
+from numerics import reduced
 
 PAPER = {"n": 1600, "n_patches": 20, "patch_size": 64, "noise_variance": Fraction(1, 10)}
 
@@ -35,8 +51,7 @@ def test_eq_9_comes_out(eq):
     printed = n * s * b * alpha**3 - b * alpha**2 - n * (lam + s) * alpha + 1
     assert sympy.expand(eq.compact - printed) == 0
     assert eq.eigenvalue == 4 * sigma_a2 * sigma_w2 / (sympy.pi * (1 + 2 * sigma_w2) * N * S)
-    chi = b * alpha**2
-    enhanced = lam / (1 - chi)
+    enhanced = lam / (1 - b * alpha**2)
     as_printed = sigma2 * alpha - 1 + enhanced / (enhanced + s)
     # The same roots: cleared of its denominator, Eq. (9) is a multiple of the cubic.
     ratio = sympy.cancel(sympy.numer(sympy.together(as_printed)) / eq.compact)
@@ -113,6 +128,26 @@ def test_steps_name_their_source(eq):
         assert step.title
         assert "Eq. (" in step.source or step.source == "derived"
     assert r"\sigma_{w}^{2}" in eq.steps[1]._repr_latex_()
+
+
+def test_every_step_holds_at_the_solution(eq):
+    """The displayed equations, at the values that the numerical solver finds."""
+    solved = reduced.solve(1600, 640, closure="equivalent_kernel")
+    learned = eq.eigenvalue * solved.overlap_ratio
+    values = {
+        alpha: solved.alpha,
+        lam_star: learned,
+        lam: eq.eigenvalue,
+        kappa: sigma2 / n,
+        chi: solved.chi,
+        l_star: sigma_w2 / S * solved.overlap_ratio,
+    }
+    equations = [step.expression for step in eq.steps if isinstance(step.expression, sympy.Eq)]
+    assert len(equations) == 9
+    for equation in equations:
+        left, right = (side.subs(values).subs(numbers(eq)) for side in (equation.lhs, equation.rhs))
+        # Rounding of a dozen operations; the terms of the stationarity condition are about 1e4.
+        assert abs(sympy.N(left - right)) < 1e-10
 
 
 def test_closed_form_is_the_physical_root(eq):
