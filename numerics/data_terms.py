@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 from scipy.linalg.blas import dsymm, dsymv
 
+from numerics import parallel
+
 Array = NDArray[np.float64]
 
 
@@ -87,12 +89,13 @@ def mean_field(Q: Array, y: Array, noise_variance: float) -> DataTerm:
     """
     n = y.size
     Q[np.diag_indices(n)] += noise_variance
-    factor, info = lapack.dpotrf(Q.T, lower=0, overwrite_a=1, clean=0)
-    if info != 0:
-        raise NotPositiveDefinite
-    eps = lapack.dpotrs(factor, y, lower=0)[0]
-    log_det = 2.0 * float(np.log(np.diagonal(factor)).sum())
-    inverse, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)
+    with parallel.for_factorisation(n):
+        factor, info = lapack.dpotrf(Q.T, lower=0, overwrite_a=1, clean=0)
+        if info != 0:
+            raise NotPositiveDefinite
+        eps = lapack.dpotrs(factor, y, lower=0)[0]
+        log_det = 2.0 * float(np.log(np.diagonal(factor)).sum())
+        inverse, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)
     trace = float(np.diagonal(inverse).sum())
     return DataTerm(
         eps=eps,

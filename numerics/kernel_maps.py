@@ -53,6 +53,7 @@ class ReadoutMap:
         self.samples, self.patch_count, self.patch_size = X.shape
         self.X = np.ascontiguousarray(X.transpose(1, 0, 2))  # (N, n, S)
         self.scale = readout_variance / self.patch_count
+        self.entries = self.samples**2 * self.patch_count / 2
         self.kernels = load(activation)
 
     def preactivations(self, Sigma: Array, X: Array | None = None) -> Preactivations:
@@ -79,7 +80,7 @@ class ReadoutMap:
                     self.kernels.add_value(K, h.D[i, low:high], h.D[i, left:right], total)
                 np.multiply(total, self.scale, out=Q[low:high, left:right])
 
-        parallel.over_panels(work, self._panels())
+        parallel.over_panels(work, self._panels(), self.entries)
         return Q
 
     def adjoint(self, Sigma: Array, A: Array) -> Array:
@@ -106,7 +107,7 @@ class ReadoutMap:
                     W[i, low:high] += K @ self.X[i, left:right]
             return diagonal
 
-        diagonals = parallel.over_panels(work, self._panels())
+        diagonals = parallel.over_panels(work, self._panels(), self.entries)
         return self._contract(W, sum(diagonals[1:], start=diagonals[0]))
 
     def tangent(self, Sigma: Array, dSigma: Array) -> Array:
@@ -133,7 +134,7 @@ class ReadoutMap:
                     )
                 np.multiply(total, self.scale, out=dQ[low:high, left:right])
 
-        parallel.over_panels(work, self._panels())
+        parallel.over_panels(work, self._panels(), self.entries)
         return dQ
 
     def adjoint_tangent(self, Sigma: Array, dSigma: Array, A: Array, dA: Array) -> Array:
@@ -166,7 +167,7 @@ class ReadoutMap:
                     W[i, low:high] += K @ self.X[i, left:right]
             return diagonal
 
-        diagonals = parallel.over_panels(work, self._panels())
+        diagonals = parallel.over_panels(work, self._panels(), self.entries)
         return self._contract(W, sum(diagonals[1:], start=diagonals[0]))
 
     def cross(self, Sigma: Array, X_row: Array, X_col: Array | None = None) -> Array:
@@ -187,7 +188,8 @@ class ReadoutMap:
                         self.kernels.add_value(K, h_row.D[i, low:high], h_col.D[i, left:right], total)
                     np.multiply(total, self.scale, out=Q[low:high, left:right])
 
-        parallel.over_panels(work, parallel.panels(rows.shape[1], PANEL_ROWS))
+        entries = rows.shape[1] * cols.shape[1] * self.patch_count
+        parallel.over_panels(work, parallel.panels(rows.shape[1], PANEL_ROWS), entries)
         return Q
 
     def diagonal(self, Sigma: Array, X: Array) -> Array:

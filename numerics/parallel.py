@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
 from itertools import pairwise
@@ -19,6 +19,9 @@ from threadpoolctl import ThreadpoolController
 
 Result = TypeVar("Result")
 Span = tuple[int, int]
+
+WORTH_A_THREAD = 300_000  # kernel entries: about a millisecond, against .1 ms to start a thread
+WORTH_TWO_BLAS_THREADS = 400
 
 _limit: ContextVar[int | None] = ContextVar("thread_limit", default=None)
 
@@ -34,10 +37,23 @@ def threads(count: int) -> Iterator[None]:
     """Use `count` threads, in our loops and in BLAS, inside the `with` block."""
     token = _limit.set(count)
     try:
-        with _blas().limit(limits=count, user_api="blas"):
+        with blas_threads(count):
             yield
     finally:
         _limit.reset(token)
+
+
+@contextmanager
+def blas_threads(count: int) -> Iterator[None]:
+    """BLAS and LAPACK on so many threads inside the `with` block."""
+    with _blas().limit(limits=count, user_api="blas"):
+        yield
+
+
+def for_factorisation(size: int) -> AbstractContextManager[None]:
+    """One BLAS thread for small matrices: a second one gains little there, and OpenBLAS's threads wait
+    for each other spinning, which costs milliseconds per call on a busy machine."""
+    return blas_threads(1) if size < WORTH_TWO_BLAS_THREADS else nullcontext()
 
 
 @cache
@@ -54,14 +70,20 @@ def panels(rows: int, height: int) -> list[Span]:
     return list(pairwise(edges))
 
 
-def over_panels(work: Callable[[Sequence[Span]], Result], spans: Sequence[Span]) -> list[Result]:
-    """[work(share) for each thread's share of the spans], the shares of a triangle being alike in cost."""
-    workers = min(thread_count(), len(spans))
+def over_panels(
+    work: Callable[[Sequence[Span]], Result], spans: Sequence[Span], entries: float
+) -> list[Result]:
+    """[work(share) for each thread's share of the spans], the shares of a triangle being alike in cost.
+
+    `entries` is the number of kernel entries to be made: a few are not worth a thread.
+    """
+    workers = min(thread_count(), len(spans)) if entries > WORTH_A_THREAD else 1
     if workers <= 1:
-        return [work(spans)]
+        with blas_threads(1):
+            return [work(spans)]
     shares: list[list[Span]] = [[] for _ in range(workers)]
     for position, span in enumerate(reversed(spans)):  # longest rows first, back and forth
         lap, seat = divmod(position, workers)
         shares[seat if lap % 2 == 0 else workers - 1 - seat].append(span)
-    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+    with blas_threads(1), ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, shares))
