@@ -112,3 +112,26 @@ def test_infinite_width_is_the_log_evidence_of_the_process(small):
     assert sign == 1
     assert at_prior.F + n / 2 * math.log(2 * math.pi) == pytest.approx(-log_evidence, rel=1e-12)
     assert at_prior.residual == 0
+
+
+def test_memory_that_is_never_written_is_never_computed_with(small, monkeypatch):
+    """Fresh memory can hold any bits; arithmetic on some of them warns or overflows."""
+    field, Sigma, empty = small.field, small.Sigma(), np.empty
+    expected = small.oracle.T(Sigma)
+    signalling = np.array([0x7FF0000000000001], dtype=np.uint64).view(float)[0]
+    for bits in (signalling, np.inf, np.finfo(float).max):
+
+        def dirty(shape, *arguments, bits=bits, **named):
+            array = empty(shape, *arguments, **named)
+            if array.dtype == float:
+                array.fill(bits)
+            return array
+
+        monkeypatch.setattr(np, "empty", dirty)
+        pull = field.pull(Sigma)
+        dT = field.pull_tangent(Sigma, pull.data, Sigma)
+        Q = field.Q_f(Sigma)
+        monkeypatch.undo()
+        np.testing.assert_allclose(pull.T, expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(Q, small.oracle.Q(Sigma), rtol=0, atol=1e-12)
+        assert np.isfinite(dT).all()
