@@ -2,7 +2,7 @@
 
 from numerics import datasets, reduced
 from numerics._generated import ACTIVATIONS
-from numerics.network import Network, cnn
+from numerics.network import Network, cnn, fcn
 from numerics.solution import Solution
 from numerics.solver import ConvergenceError, Path, solve, solve_path
 
@@ -14,6 +14,7 @@ __all__ = [
     "Solution",
     "cnn",
     "datasets",
+    "fcn",
     "reduced",
     "solve",
     "solve_path",

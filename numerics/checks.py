@@ -20,6 +20,14 @@ def positive(value: Any, name: str) -> float:
     return number
 
 
+def not_negative(value: Any, name: str) -> float:
+    """A finite number >= 0."""
+    number = _number(value, name)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{name}={value!r} must be a finite number, 0 or above")
+    return number
+
+
 def width(value: Any, name: str) -> float:
     """A width: a number > 0, `math.inf` allowed."""
     number = _number(value, name)
@@ -31,7 +39,7 @@ def width(value: Any, name: str) -> float:
 def count(value: Any, name: str, least: int = 1) -> int:
     """A whole number >= least."""
     number = _number(value, name)
-    if number != int(number) or number < least:
+    if not math.isfinite(number) or number != int(number) or number < least:
         raise ValueError(f"{name}={value!r} must be a whole number, at least {least}")
     return int(number)
 
@@ -40,14 +48,30 @@ def _number(value: Any, name: str) -> float:
     """A real number that is not NaN; zero-dimensional arrays count, booleans and strings do not."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or math.isnan(float(value)):
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise ValueError(f"{name}={value!r} must be one real number")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is an integer too large for a float; give a smaller number") from None
+    if math.isnan(number):
+        raise ValueError(f"{name} is NaN; it must be one real number")
+    return number
 
 
-def patches(X: ArrayLike, name: str = "X") -> Array:
-    """Inputs as a float64 array of shape (n, N, S): samples, patches, pixels of a patch."""
+def inputs(X: ArrayLike, flat: bool, name: str = "X") -> Array:
+    """Inputs as float64 of shape (n, P, S): samples, pixels (or patches), channels of a pixel.
+
+    `flat`: for a fully connected network, given as (n, d) and returned as (n, 1, d).
+    """
     array = _real_array(X, name)
+    if flat:
+        if array.ndim != 2:
+            raise ValueError(
+                f"{name} has shape {array.shape}, but a fully connected network takes (samples, features); "
+                f"flatten it, for instance {name}.reshape(len({name}), -1)"
+            )
+        array = array[:, None, :]
     if array.ndim != 3:
         raise ValueError(
             f"{name} has shape {array.shape}, but (samples, patches, pixels per patch) is needed; "
@@ -58,36 +82,77 @@ def patches(X: ArrayLike, name: str = "X") -> Array:
     return array
 
 
-def patches_like(X: ArrayLike, like: Array, name: str = "X_test") -> Array:
-    """Test inputs with the patches and pixels of the training inputs."""
-    array = patches(X, name)
-    if array.shape[1:] != like.shape[1:]:
+def inputs_like(X: ArrayLike, shape: tuple[int, ...], flat: bool, name: str = "X_test") -> Array:
+    """Test inputs with the pixels and channels of the training inputs."""
+    array = inputs(X, flat, name)
+    if array.shape[1:] != shape:
+        ours, theirs = (array.shape[1:], shape) if not flat else (array.shape[2:], shape[1:])
         raise ValueError(
-            f"{name} has (patches, pixels) = {array.shape[1:]}, but the training inputs have "
-            f"{like.shape[1:]}; cut both the same way"
+            f"{name} has {ours} per sample, but the training inputs have {theirs}; prepare both the same way"
         )
     return array
 
 
 def targets(y: ArrayLike, samples: int, name: str = "y") -> Array:
-    """Targets of one output, shape (n,); (n, 1) is taken as one output. All zero is refused."""
+    """Targets as (n, D), D outputs; (n,) is D = 1. All zero is refused."""
     array = _real_array(y, name)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
         raise ValueError(
-            f"{name} has shape {array.shape}, but ({samples},) is needed: this version has one output"
+            f"{name} has shape {np.shape(y)}, but ({samples},) or ({samples}, outputs) is needed"
         )
-    if array.size != samples:
-        raise ValueError(f"{name} has {array.size} entries for {samples} samples; give one per sample")
+    if len(array) != samples or array.shape[1] == 0:
+        raise ValueError(f"{name} has {len(array)} entries for {samples} samples; give one per sample")
     if not np.any(array):
         raise ValueError(f"{name} is zero everywhere, so alpha = eps.y / y.y has no meaning; check {name}")
+    with np.errstate(over="ignore", under="ignore"):
+        norm2 = np.sum(array * array)
+    if not (np.isfinite(norm2) and norm2 > 0):
+        raise ValueError(
+            f"{name} is so large or so small that y.y leaves the range of floats; rescale {name}"
+        )
     return np.ascontiguousarray(array)
+
+
+def noise_variances(value: Any, samples: int) -> Array:
+    """sigma_mu^2 > 0 per datum, from one number or (n,) numbers, of which some (not all) may be infinite."""
+    if np.ndim(value) == 0:
+        return np.full(samples, positive(value, "noise_variance"))
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError("noise_variance is ragged; give one number, or one per sample") from None
+    if array.shape != (samples,) or array.dtype.kind not in "iuf":
+        raise ValueError(
+            f"noise_variance has shape {array.shape}; give one number, or one per sample ({samples},)"
+        )
+    array = array.astype(np.float64)
+    if not (array > 0).all():  # false for NaN too
+        raise ValueError("noise_variance must be above 0 for every sample (math.inf takes a sample out)")
+    if not np.isfinite(array).any():
+        raise ValueError("noise_variance is infinite for every sample; leave at least one finite")
+    return array
+
+
+def covariance(values: ArrayLike, size: int, name: str) -> Array:
+    """A symmetric positive definite (size, size) matrix."""
+    array = _real_array(values, name)
+    if array.shape != (size, size) or not np.allclose(array, array.T):
+        raise ValueError(
+            f"{name} has shape {array.shape}; give a Solution or a symmetric ({size}, {size}) Sigma"
+        )
+    if np.linalg.eigvalsh(array)[0] <= 0:
+        raise ValueError(f"{name} has an eigenvalue <= 0; a covariance of weights must be positive definite")
+    return (array + array.T) / 2
 
 
 def _real_array(values: ArrayLike, name: str) -> Array:
     """A finite float64 array; complex numbers, text and objects are refused."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} is ragged; give an array with rows of one length") from None
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} has dtype {array.dtype}; give real numbers (an array of floats)")
     array = array.astype(np.float64, copy=False)

@@ -144,13 +144,13 @@ def _from_file(path: Path, n: int | None, n_test: int | None) -> Dataset:
         raise ValueError(f"--data {path}: has {sorted(arrays)}, but needs X and y (np.savez(file, X=X, y=y))")
     if ("X_test" in arrays) != ("y_test" in arrays):
         raise ValueError(f"--data {path}: X_test and y_test come together; add the missing one")
-    X = checks.patches(arrays["X"])
-    y = checks.targets(arrays["y"], len(X))
+    X = checks.inputs(arrays["X"], flat=False)
+    y = checks.targets(arrays["y"], len(X))[:, 0]
     if n is not None and checks.count(n, "--n") > len(X):
         raise ValueError(f"--n {n}: the file has {len(X)} samples; ask for at most that many")
     if "X_test" in arrays and len(arrays["X_test"]):
-        X_test = checks.patches_like(arrays["X_test"], X)[:n_test]
-        y_test = checks.targets(arrays["y_test"], len(arrays["X_test"]), "y_test")[:n_test]
+        X_test = checks.inputs_like(arrays["X_test"], X.shape[1:], flat=False)[:n_test]
+        y_test = checks.targets(arrays["y_test"], len(arrays["X_test"]), "y_test")[:n_test, 0]
     else:
         X_test, y_test = np.empty((0, *X.shape[1:])), np.empty(0)
     return Dataset(X[:n], y[:n], X_test, y_test)

@@ -117,7 +117,7 @@ def compare(
     progress("Gaussian process")
     solved = {}
     for width in sorted(set(widths), reverse=True):
-        solved[width] = solve_on(branch, bound.at_width(width), MAX_GRADIENTS)
+        solved[width] = solve_on(branch, bound.at_widths(width), MAX_GRADIENTS)
         progress(f"C = {width:g}")
     solutions = tuple(solved[width] for width in widths)
     tangent = solutions[0].first_order
@@ -153,7 +153,7 @@ def _row(sol: Solution, tangent: FirstOrder, data: Dataset, scalar_missing: str)
         chi_response=0.0 if math.isinf(sol.width) else sol.chi_response,
         chi_paper=0.0 if math.isinf(sol.width) else sol.chi_paper,
         readout_load=sol.readout_load,
-        train_error=float(discrepancy @ discrepancy / (field.y @ field.y)),
+        train_error=float(discrepancy @ discrepancy / field.target_norm2),
         test_error=test_error,
         test_std=test_std,
         residual=sol.residual,
@@ -173,13 +173,13 @@ def _scalar_radius(bound: Problem) -> float:
 
 
 def _scalar_arguments(bound: Problem) -> dict[str, float]:
-    n, n_patches, patch_size = bound.field.X.shape
+    n, (n_patches, patch_size) = len(bound.field.y), bound.field.shape
     return {
         "n": n,
         "n_patches": n_patches,
         "patch_size": patch_size,
-        "noise_variance": bound.field.noise_variance,
-        "weight_variance": bound.net.weight_variance,
+        "noise_variance": float(bound.field.noise_variance[0]),
+        "weight_variance": bound.net.weight_variances[0],
         "readout_variance": bound.net.readout_variance,
     }
 
@@ -192,7 +192,7 @@ def _crossing(
     def excess(log_width: float) -> float:
         width = math.exp(log_width)
         if width not in solved:
-            solved[width] = solve_on(branch, bound.at_width(width), MAX_GRADIENTS)
+            solved[width] = solve_on(branch, bound.at_widths(width), MAX_GRADIENTS)
         alpha = solved[width].alpha
         return abs(alpha - tangent.alpha(width)) / alpha - threshold
 

@@ -1,23 +1,38 @@
-"""Following the solution in 1/C from the Gaussian-process limit.
+"""Following the solution in 1/width from the Gaussian-process limit.
 
-The path is smooth in s = log(1 + (1/C)/c), where c is the 1/C at which the first-order change of Sigma
-would double its top eigenvalue: s is proportional to 1/C near the Gaussian process and to log(1/C) where
-learning is strong, and log R grows about linearly in it everywhere.
+The widths go to infinity together, 1/N_l = t d_l. The path is smooth in s = log(1 + t k), where t = 1/k is
+where the first-order change of theta reaches one: s is proportional to t near the Gaussian process and to
+log t where learning is strong, and theta grows about linearly in it everywhere.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numerics import fixed_point
-from numerics.fixed_point import Outcome, State, Status
+from numerics.chain import Blocks
+from numerics.fixed_point import Outcome, Status
+from numerics.perturbation import theta_slopes
 from numerics.problem import Field
 
 Array = NDArray[np.float64]
 
 NODES = 3  # solved points that the predictor extrapolates; more amplify the error of a long step
+NEARLY = 1e-4  # a residual that only a start next to the solution has
+FAR = 8.0  # points at less than 1/8 of s say nothing: a cubic amplifies their errors by 8^3 and more
 SMALLEST_STEP = 1e-3  # in s; a path that cannot be followed in such steps is given up
+
+
+@dataclass(frozen=True)
+class Node:
+    """A solved point of the branch."""
+
+    inverse_widths: tuple[float, ...]
+    theta: Blocks
 
 
 class Branch:
@@ -26,58 +41,70 @@ class Branch:
     def __init__(self, field: Field, tol: float):
         self.field = field
         self.tol = tol
-        self.slope = field.prior_variance * field.at_prior.T  # d log R / d(1/C) at 1/C = 0
-        top = float(np.linalg.eigvalsh(self.slope)[-1])
-        self.scale = 1.0 / top if top > 0 else 1.0
-        self._solved: list[tuple[float, Array]] = []  # (s, log R), in the order of solving
+        self.slopes = theta_slopes(field)  # d theta_l / d(1/N_l) at the Gaussian process
+        self.tops = tuple(max(float(np.linalg.eigvalsh(slope)[-1]), 0.0) for slope in self.slopes)
+        self._solved: list[Node] = []
 
-    def coordinate(self, inverse_width: float) -> float:
-        return float(np.log1p(inverse_width / self.scale))
-
-    def predict(self, inverse_width: float) -> Array:
-        """log R extrapolated from the nearest solved points and, near it, the Gaussian process."""
-        from scipy.interpolate import KroghInterpolator  # here: a third of `import numerics` otherwise
-
-        s = self.coordinate(inverse_width)
-        near = sorted(self._solved, key=lambda node: abs(node[0] - s))[:NODES]
-        abscissae = [position for position, _ in near]
-        values = [log_R for _, log_R in near]
-        if len(near) < NODES:
-            abscissae = [0.0, 0.0, *abscissae]
-            values = [np.zeros_like(self.slope), self.scale * self.slope, *values]
-        return KroghInterpolator(abscissae, np.array(values))(s)
-
-    def solve(self, inverse_width: float, max_iter: int, start: Array | None = None) -> Outcome:
-        """The solution at 1/C: directly, or in smaller steps of s when that fails.
+    def solve(self, inverse_widths: Sequence[float], max_iter: int, start: Blocks | None = None) -> Outcome:
+        """The solution at these widths: directly, or in smaller steps of s when that fails.
 
         `max_iter` bounds the gradients of F in all; what they bought is in the outcome's `gradients`.
         """
-        if inverse_width == 0.0:
-            return Outcome(fixed_point.at_prior(self.field, 0.0), Status.CONVERGED, 1)
-        outcome = self._attempt(inverse_width, max_iter, start)
+        target = tuple(inverse_widths)
+        if not any(target):
+            return Outcome(self.field.gp, Status.CONVERGED, 1)
+        outcome = self._attempt(target, max_iter, start)
         spent = outcome.gradients
-        if outcome.status is not Status.CONVERGED and spent < max_iter:
-            outcome = self._creep(inverse_width, max_iter - spent, outcome)
+        if spent < max_iter and _worth_creeping(outcome):
+            outcome = self._creep(target, max_iter - spent, outcome)
             spent += outcome.gradients
         return Outcome(outcome.state, outcome.status, spent)
 
-    def _attempt(self, inverse_width: float, budget: int, start: Array | None = None) -> Outcome:
-        log_R = self.predict(inverse_width) if start is None else start
-        outcome = fixed_point.solve(self.field, inverse_width, log_R, self.tol, budget)
+    def predict(self, inverse_widths: tuple[float, ...]) -> Blocks:
+        """theta extrapolated from the nearest solved points and, near it, the Gaussian process."""
+        from scipy.interpolate import KroghInterpolator  # here: a third of `import numerics` otherwise
+
+        s = self._coordinate(inverse_widths)
+        line = [
+            node for node in self._on_line(inverse_widths) if self._coordinate(node.inverse_widths) > s / FAR
+        ]
+        near = sorted(line, key=lambda node: abs(self._coordinate(node.inverse_widths) - s))[:NODES]
+        predicted = []
+        per_s = 1.0 / np.expm1(s)  # dt/ds at the Gaussian process, over t
+        for layer, slope in enumerate(self.slopes):
+            abscissae = [self._coordinate(node.inverse_widths) for node in near]
+            values = [node.theta[layer] for node in near]
+            if len(near) < NODES:
+                at_gp = (inverse_widths[layer] * per_s) * slope
+                abscissae = [0.0, 0.0, *abscissae]
+                values = [np.zeros_like(slope), at_gp, *values]
+            predicted.append(KroghInterpolator(abscissae, np.array(values))(s))
+        return tuple(predicted)
+
+    def _coordinate(self, inverse_widths: tuple[float, ...]) -> float:
+        strength = max(x * top for x, top in zip(inverse_widths, self.tops, strict=True))
+        return float(np.log1p(strength if strength > 0 else max(inverse_widths)))
+
+    def _attempt(
+        self, inverse_widths: tuple[float, ...], budget: int, start: Blocks | None = None
+    ) -> Outcome:
+        theta = self.predict(inverse_widths) if start is None else start
+        outcome = fixed_point.solve(self.field.chain, inverse_widths, theta, self.tol, budget)
         if outcome.status is Status.CONVERGED:
-            self._remember(inverse_width, outcome.state)
+            self._remember(inverse_widths, outcome.state.theta)
         return outcome
 
-    def _creep(self, inverse_width: float, budget: int, failed: Outcome) -> Outcome:
-        """Reach 1/C in steps of s that halve after a failure and grow after a success."""
-        goal = self.coordinate(inverse_width)
-        here = max((s for s, _ in self._solved if s < goal), default=0.0)
+    def _creep(self, target: tuple[float, ...], budget: int, failed: Outcome) -> Outcome:
+        """Reach the target in steps of s that halve after a failure and grow after a success."""
+        goal = self._coordinate(target)
+        passed = [self._coordinate(node.inverse_widths) for node in self._on_line(target)]
+        here = max((s for s in passed if s < goal), default=0.0)
         step = (goal - here) / 2
         spent = 0
         while step >= SMALLEST_STEP and spent < budget:
             s = min(here + step, goal)
-            x = inverse_width if s == goal else self.scale * float(np.expm1(s))
-            outcome = self._attempt(x, budget - spent)
+            part = 1.0 if s == goal else float(np.expm1(s) / np.expm1(goal))
+            outcome = self._attempt(tuple(part * x for x in target), budget - spent)
             spent += outcome.gradients
             if outcome.status is not Status.CONVERGED:
                 step /= 2
@@ -87,7 +114,25 @@ class Branch:
             here, step = s, 1.5 * step
         return Outcome(failed.state, failed.status, spent)
 
-    def _remember(self, inverse_width: float, state: State) -> None:
-        s = self.coordinate(inverse_width)
-        if all(abs(s - known) > 1e-6 for known, _ in self._solved):
-            self._solved.append((s, state.log_R))
+    def _on_line(self, inverse_widths: tuple[float, ...]) -> list[Node]:
+        """Solved points whose widths are in the same ratio."""
+        return [node for node in self._solved if _parallel(node.inverse_widths, inverse_widths)]
+
+    def _remember(self, inverse_widths: tuple[float, ...], theta: Blocks) -> None:
+        s = self._coordinate(inverse_widths)
+        known = [self._coordinate(node.inverse_widths) for node in self._on_line(inverse_widths)]
+        if any(abs(s - other) < 1e-6 for other in known):
+            return
+        self._solved.append(Node(inverse_widths, theta))
+        del self._solved[: -2 * NODES]  # large hidden layers: a path stays small
+
+
+def _worth_creeping(outcome: Outcome) -> bool:
+    """Whether smaller steps may help: not where rounding stopped a solve next to the solution."""
+    stuck_at_rounding = outcome.status is Status.STALLED and outcome.state.residual < NEARLY
+    return outcome.status is not Status.CONVERGED and not stuck_at_rounding
+
+
+def _parallel(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two sets of widths differ by one factor."""
+    return bool(np.allclose(np.array(one) * max(other), np.array(other) * max(one), rtol=1e-12, atol=0))

@@ -1,7 +1,8 @@
 """The data term Psi(Q_f): its value, its pull A = -2 dPsi/dQ_f on the kernel, and the predictive law.
 
-Mean field (the paper): Psi = 1/2 y^T K_f^{-1} y + 1/2 log det K_f with K_f = Q_f + sigma^2 I, which is
-the negative log evidence of a Gaussian process with kernel Q_f, without (n/2) log 2 pi.
+Mean field (the paper): Psi = 1/2 sum_c y_c^T K_f^{-1} y_c + (D/2) log det K_f over D outputs, with
+K_f = Q_f + diag(sigma_mu^2), which is the negative log evidence of a Gaussian process with kernel Q_f,
+without (n D/2) log 2 pi. A datum of infinite noise says nothing: it drops out of every sum.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
-from scipy.linalg.blas import dsymm, dsymv
+from scipy.linalg.blas import dsymm
 
 from numerics import parallel
 
@@ -29,10 +30,10 @@ class DataTerm:
 
     Attributes
     ----------
-    eps : (n,) array
-        K_f^{-1} y = (y - f_bar) / sigma^2, the scaled discrepancy.
+    eps : (n, D) array
+        K_f^{-1} y = (y - f_bar) / sigma^2, the scaled discrepancy; zero where the noise is infinite.
     fit, complexity : float
-        1/2 y^T K_f^{-1} y and 1/2 log det K_f; Psi is their sum.
+        1/2 sum_c y_c^T K_f^{-1} y_c and (D/2) log det K_f; Psi is their sum.
     degrees_of_freedom : float
         tr[Q_f K_f^{-1}], between 0 and n.
     """
@@ -49,10 +50,24 @@ class DataTerm:
 
     @cached_property
     def A(self) -> Array:
-        """A = eps eps^T - K_f^{-1} (Eq. 5 with the paper's sign), (n, n), lower triangle valid."""
-        A = np.multiply.outer(self.eps, self.eps)
-        A -= self._matrix.T
+        """A = sum_c eps_c eps_c^T - D K_f^{-1} (Eq. 5, the paper's sign), (n, n), lower triangle valid."""
+        A = self.eps @ self.eps.T
+        A -= self.eps.shape[1] * self._matrix.T
         return A
+
+    def tangent(self, dQ: Array) -> tuple[Array, Array]:
+        """(deps, dA) when Q_f moves along the symmetric dQ, whose lower triangle is read.
+
+        deps = -K_f^{-1} dQ eps and dA = deps eps^T + eps deps^T + D K_f^{-1} dQ K_f^{-1}.
+        """
+        full = mirrored(dQ)
+        left = dsymm(1.0, self._matrix, full.T, side=0, lower=0)  # K_f^{-1} dQ
+        dA = dsymm(float(self.eps.shape[1]), self._matrix, left, side=1, lower=0).T
+        deps = -dsymm(1.0, self._matrix, full @ self.eps, side=0, lower=0)
+        outer = deps @ self.eps.T
+        dA += outer
+        dA += outer.T
+        return deps, dA
 
     def without_matrices(self) -> DataTerm:
         """The same scalars and eps, without the n x n arrays."""
@@ -64,44 +79,48 @@ class DataTerm:
             raise RuntimeError("this data term was stripped of its matrices; evaluate it again")
         return self._inverse
 
-    def tangent(self, dQ: Array) -> tuple[Array, Array]:
-        """(deps, dA) when Q_f moves along the symmetric dQ, whose lower triangle is read.
 
-        deps = -K_f^{-1} dQ eps and dA = deps eps^T + eps deps^T + K_f^{-1} dQ K_f^{-1}.
-        """
-        full = mirrored(dQ)
-        left = dsymm(1.0, self._matrix, full.T, side=0, lower=0)  # K_f^{-1} dQ
-        dA = dsymm(1.0, self._matrix, left, side=1, lower=0).T  # K_f^{-1} dQ K_f^{-1}
-        deps = -dsymv(1.0, self._matrix, full @ self.eps, lower=0)
-        outer = np.multiply.outer(deps, self.eps)
-        dA += outer
-        dA += outer.T
-        return deps, dA
-
-
-def mean_field(Q: Array, y: Array, noise_variance: float) -> DataTerm:
+def mean_field(Q: Array, y: Array, noise_variance: Array) -> DataTerm:
     """Psi of the paper at Q_f = Q (n, n), whose lower triangle is read and overwritten.
+
+    Parameters
+    ----------
+    y : (n, D) array
+    noise_variance : (n,) array
+        sigma_mu^2 > 0; `inf` takes a datum out.
 
     Raises
     ------
     NotPositiveDefinite
-        When rounding makes Q + sigma^2 I indefinite (noise far below 1e-16 of the kernel's scale).
+        When rounding makes K_f indefinite (noise far below 1e-16 of the kernel's scale).
     """
-    n = y.size
+    heard = np.isfinite(noise_variance)
+    if heard.all():
+        return _all_heard(Q, y, noise_variance)
+    some = np.flatnonzero(heard)
+    part = _all_heard(Q[np.ix_(some, some)].copy(), y[some], noise_variance[some])
+    eps = np.zeros_like(y)
+    eps[some] = part.eps
+    inverse = np.zeros(Q.shape, order="F")
+    inverse[np.ix_(some, some)] = part._matrix
+    return replace(part, eps=eps, _inverse=inverse)
+
+
+def _all_heard(Q: Array, y: Array, noise_variance: Array) -> DataTerm:
+    n, outputs = y.shape
     Q[np.diag_indices(n)] += noise_variance
     with parallel.for_factorisation(n):
         factor, info = lapack.dpotrf(Q.T, lower=0, overwrite_a=1, clean=0)
         if info != 0:
             raise NotPositiveDefinite
-        eps = lapack.dpotrs(factor, y, lower=0)[0]
+        eps = np.ascontiguousarray(lapack.dpotrs(factor, y, lower=0)[0])
         log_det = 2.0 * float(np.log(np.diagonal(factor)).sum())
         inverse, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)
-    trace = float(np.diagonal(inverse).sum())
     return DataTerm(
         eps=eps,
-        fit=0.5 * float(y @ eps),
-        complexity=0.5 * log_det,
-        degrees_of_freedom=n - noise_variance * trace,
+        fit=0.5 * float(np.sum(y * eps)),
+        complexity=0.5 * outputs * log_det,
+        degrees_of_freedom=n - float(noise_variance @ np.diagonal(inverse)),
         _inverse=inverse,
     )
 

@@ -78,7 +78,8 @@ def load_digits(n: int = 800, seed: int = 0, n_test: int | None = None) -> Datas
     except ImportError as missing:
         raise ImportError("the digits need scikit-learn: pip install 'feature-eos[data]'") from missing
     images, labels = load(return_X_y=True)
-    n = checks.count(n, "n")
+    n = checks.count(n, "n", least=2)
+    seed = checks.count(seed, "seed", least=0)
     left = len(labels) - n
     n_test = left if n_test is None else checks.count(n_test, "n_test", least=0)
     if left < max(n_test, 0):

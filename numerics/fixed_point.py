@@ -1,30 +1,29 @@
-"""Stationarity of F in Sigma, Eq. (8), at one width: an Anderson-accelerated, F-guarded fixed point.
+"""Stationarity of F at given widths: an Anderson-accelerated fixed point, guarded by F.
 
-Everything is measured against the prior: R = Sigma S/sigma_w^2 and Gamma = T sigma_w^2/(S C), so that
-Eq. (8) reads R (I - Gamma(R)) = I. The unknown is Theta = log R, which keeps R positive definite and
-turns the multiplicative growth of learned directions into steps of order one. With L = R^{1/2} the
-gradient of F in the Fisher metric of its KL term is
-
-    E = L (I - Gamma) L - I,        dF = (C/2) tr(E H)  along  R -> L exp(H) L,
-
-so -E is a descent direction of F and, where Gamma varies little, the whole step to the solution.
+The unknowns are the theta_l of `numerics.chain`, in which every covariance stays positive definite and
+the multiplicative growth of learned directions becomes steps of order one. -E_l is a descent direction of
+F and, where the rest of the equations varies little, the whole step to the solution.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.chain import Blocks, Chain, Pull
 from numerics.data_terms import DataTerm, NotPositiveDefinite
-from numerics.problem import Field, Pull
 
 Array = NDArray[np.float64]
 
-MEMORY = 30  # secant pairs; fewer cost gradients where learning is strong (C = 10: 33 at 30, 56 at 8)
-LONGEST_STEP = 1.5  # largest change of log R in any direction per step
+# Secant pairs; fewer cost gradients where learning is strong (two-layer CNN at C = 10: 33 with 30, 56
+# with 8). They are vectors as long as all unknowns, so large hidden layers get fewer.
+MOST_SECANTS = 30
+SECANT_DOUBLES = 6e7
+LONGEST_STEP = 2.0  # largest change of theta (Frobenius) per step
 REFUSALS = 15
 
 
@@ -36,40 +35,42 @@ class Status(Enum):
         "stopped at max_iter: raise max_iter, loosen tol, or start from a nearby solution (start=)"
     )
     STALLED = (
-        "no step lowers the free energy or the residual: rounding limits this problem; loosen tol, or raise "
-        "noise_variance if it is tiny against the kernel"
+        "no step lowers the free energy or the residual: rounding limits this problem; loosen tol, or "
+        "raise noise_variance if it is tiny against the kernel"
     )
-    INDEFINITE = "Q_f + sigma^2 I is not positive definite in float64: raise noise_variance or rescale X"
+    INDEFINITE = "a kernel is not positive definite in float64: raise noise_variance or rescale X"
     NOT_FINITE = "the kernels overflowed or became NaN: rescale X and y to order one"
 
 
 @dataclass(frozen=True)
 class State:
-    """One R with all that the data say there.
+    """One theta with all that the data say there.
 
     Attributes
     ----------
-    log_R, R : (S, S) arrays
-    E : (S, S) array
-        The natural gradient above; zero at a solution.
+    theta, E, T : tuple of arrays
+        As in `numerics.chain`; E is zero at a solution.
+    covariances : tuple of arrays
+        Sigma, K_2, ...
     residual : float
-        max |R (I - Gamma) - I| = max |Sigma (S/sigma_w^2 I - T/C) - I|.
-    F : float
-        C KL + Psi.
-    KL_term : float
-        C KL.
-    T : (S, S) array
+        The largest of the layers' equations.
+    KL_terms : tuple of float
+        N_l KL_l.
     data : DataTerm
+        Without its n x n arrays.
     """
 
-    log_R: Array
-    R: Array
-    E: Array
+    theta: Blocks
+    E: Blocks
+    T: Blocks
+    covariances: Blocks
     residual: float
-    F: float
-    KL_term: float
-    T: Array
+    KL_terms: tuple[float, ...]
     data: DataTerm
+
+    @property
+    def F(self) -> float:
+        return sum(self.KL_terms) + self.data.value
 
 
 @dataclass(frozen=True)
@@ -81,64 +82,41 @@ class Outcome:
     gradients: int
 
 
-def evaluate(field: Field, inverse_width: float, log_R: Array) -> State:
-    """F and its natural gradient at R = exp(log_R): one gradient's worth of work.
+def evaluate(chain: Chain, inverse_widths: Sequence[float], theta: Blocks) -> State:
+    """F and its natural gradient: one gradient's worth of work.
 
     Raises
     ------
     NotPositiveDefinite
-        From the data term.
+        From a kernel's factorisation.
     """
-    exponents, U = np.linalg.eigh(log_R)
-    R = (U * np.exp(exponents)) @ U.T
-    R = (R + R.T) / 2
-    pull = field.pull(field.prior_variance * R)
-    return _state(field, inverse_width, log_R, (exponents, U), R, pull)
+    return _state(chain.pull(theta, inverse_widths), theta, inverse_widths)
 
 
-def at_prior(field: Field, inverse_width: float) -> State:
-    """The state R = I, whose pull the field knows already."""
-    identity = np.eye(len(field.prior_Sigma))
-    zeros = np.zeros(len(identity))
-    return _state(field, inverse_width, np.zeros_like(identity), (zeros, identity), identity, field.at_prior)
-
-
-def _state(
-    field: Field,
-    inverse_width: float,
-    log_R: Array,
-    spectrum: tuple[Array, Array],
-    R: Array,
-    pull: Pull,
-) -> State:
-    exponents, U = spectrum
-    Gamma = (inverse_width * field.prior_variance) * pull.T
-    root = (U * np.exp(exponents / 2)) @ U.T
-    identity = np.eye(len(R))
-    E = root @ (identity - Gamma) @ root - identity
-    KL_term = 0.0
-    if inverse_width > 0:
-        # sum (e^t - 1 - t): the KL without cancellation at small t
-        KL_term = float(np.sum(np.expm1(exponents) - exponents)) / (2 * inverse_width)
+def _state(pull: Pull, theta: Blocks, inverse_widths: Sequence[float]) -> State:
+    KL_terms = tuple(
+        layer.exponential.KL / x if x > 0 else 0.0
+        for layer, x in zip(pull.layers, inverse_widths, strict=True)
+    )
     return State(
-        log_R=log_R,
-        R=R,
-        E=(E + E.T) / 2,
-        residual=float(np.abs(R @ (identity - Gamma) - identity).max()),
-        F=KL_term + pull.data.value,
-        KL_term=KL_term,
+        theta=theta,
+        E=pull.E,
         T=pull.T,
-        data=pull.data.without_matrices(),  # the secants never need them again
+        covariances=tuple(layer.covariance for layer in pull.layers),
+        residual=max(pull.residuals),
+        KL_terms=KL_terms,
+        data=pull.data.without_matrices(),
     )
 
 
-def solve(field: Field, inverse_width: float, log_R: Array, tol: float, max_iter: int) -> Outcome:
-    """Solve Eq. (8) from a start; every step lowers F or the natural gradient."""
-    start = _try(field, inverse_width, log_R)
+def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: float, max_iter: int) -> Outcome:
+    """Solve E = 0 from a start; every step lowers F or the natural gradient."""
+    metric = _Metric(chain.sizes, inverse_widths)
+    start = _try(chain, inverse_widths, theta)
     if start is None:
-        return Outcome(at_prior(field, inverse_width), Status.INDEFINITE, 1)
+        return Outcome(evaluate(chain, inverse_widths, chain.prior), Status.INDEFINITE, 2)
     state = start
-    secants: list[tuple[Array, Array]] = []  # (log R, E) of other points, trials that were refused included
+    secants: list[tuple[Array, Array]] = []  # (theta, E) of other points, refused trials included
     gradients = 1
     refused = 0
     while True:
@@ -150,49 +128,75 @@ def solve(field: Field, inverse_width: float, log_R: Array, tol: float, max_iter
             return Outcome(state, Status.STALLED, gradients)
         if gradients >= max_iter:
             return Outcome(state, Status.MAX_ITERATIONS, gradients)
+        here = metric.vector(state.theta), metric.vector(state.E)
         if refused < 3:
-            step = _anderson(state, secants)
+            step = _anderson(here, secants)
         else:  # the secants mislead: shorter and shorter steps down the gradient
             secants.clear()
-            step = -state.E / 4 ** (refused - 3)
-        trial = _try(field, inverse_width, state.log_R + _capped(step))
+            step = -here[1] / 4 ** (refused - 3)
+        trial = _try(chain, inverse_widths, metric.blocks(here[0] + metric.capped(step)))
         gradients += 1
-        if trial is not None and _better(trial, state):
-            secants.append((state.log_R, state.E))
+        if trial is not None and _better(trial, state, metric):
+            secants.append(here)
             state, refused = trial, 0
         else:
             refused += 1
             if trial is not None:
-                secants.append((trial.log_R, trial.E))
-        del secants[:-MEMORY]
+                secants.append((metric.vector(trial.theta), metric.vector(trial.E)))
+        del secants[: -metric.memory]
 
 
-def _try(field: Field, inverse_width: float, log_R: Array) -> State | None:
+class _Metric:
+    """Unknowns as one vector in which the Fisher metric of F's KL terms is Euclidean, up to a factor."""
+
+    def __init__(self, sizes: Sequence[int], inverse_widths: Sequence[float]):
+        largest = max(inverse_widths)
+        self.sizes = sizes
+        self.weights = [np.sqrt(largest / x) if x > 0 else 1.0 for x in inverse_widths]
+        self.memory = int(np.clip(SECANT_DOUBLES / sum(2 * size**2 for size in sizes), 4, MOST_SECANTS))
+
+    def vector(self, blocks: Blocks) -> Array:
+        return np.concatenate(
+            [weight * block.ravel() for weight, block in zip(self.weights, blocks, strict=True)]
+        )
+
+    def blocks(self, vector: Array) -> Blocks:
+        ends = np.cumsum([size**2 for size in self.sizes])[:-1]
+        parts = np.split(vector, ends)
+        return tuple(
+            part.reshape(size, size) / weight
+            for part, size, weight in zip(parts, self.sizes, self.weights, strict=True)
+        )
+
+    def capped(self, step: Array) -> Array:
+        """The step, shortened so that no layer's theta moves by more than LONGEST_STEP."""
+        longest = max(float(np.linalg.norm(block)) for block in self.blocks(step))
+        return step if longest <= LONGEST_STEP else step * (LONGEST_STEP / longest)
+
+
+def _try(chain: Chain, inverse_widths: Sequence[float], theta: Blocks) -> State | None:
     try:
-        return evaluate(field, inverse_width, log_R)
+        return evaluate(chain, inverse_widths, theta)
     except NotPositiveDefinite:
         return None
 
 
-def _better(trial: State, state: State) -> bool:
+def _better(trial: State, state: State, metric: _Metric) -> bool:
     """A real decrease of F, or of the natural gradient where F no longer resolves the difference."""
-    rounding = 1e-12 * max(abs(state.F), abs(state.KL_term), 1.0)
+    rounding = 1e-12 * max(abs(state.F), *map(abs, state.KL_terms), 1.0)
     if state.F - rounding > trial.F:
         return True
-    return state.F + rounding >= trial.F and np.linalg.norm(trial.E) < np.linalg.norm(state.E)
+    if trial.F - rounding > state.F:
+        return False
+    return bool(np.linalg.norm(metric.vector(trial.E)) < np.linalg.norm(metric.vector(state.E)))
 
 
-def _anderson(state: State, secants: list[tuple[Array, Array]]) -> Array:
+def _anderson(here: tuple[Array, Array], secants: list[tuple[Array, Array]]) -> Array:
     """Step of Anderson's type II: the secant combination that minimises the natural gradient."""
+    theta, E = here
     if not secants:
-        return -state.E
-    dx = np.array([(state.log_R - log_R).ravel() for log_R, _ in secants])
-    dE = np.array([(state.E - E).ravel() for _, E in secants])
-    weights = np.linalg.lstsq(dE.T, state.E.ravel(), rcond=1e-10)[0]
-    return -state.E - (weights @ (dx - dE)).reshape(state.E.shape)
-
-
-def _capped(step: Array) -> Array:
-    """The step, shortened so that no direction of log R moves by more than LONGEST_STEP."""
-    largest = float(np.abs(np.linalg.eigvalsh(step)).max())
-    return step if largest <= LONGEST_STEP else step * (LONGEST_STEP / largest)
+        return -E
+    dtheta = np.array([theta - other for other, _ in secants])
+    dE = np.array([E - other for _, other in secants])
+    weights = np.linalg.lstsq(dE.T, E, rcond=1e-10)[0]
+    return -E - weights @ (dtheta - dE)

@@ -1,9 +1,10 @@
-"""The map Sigma -> Q_f of a two-layer CNN, Eq. (7), with its adjoint, its tangent and their mix.
+"""The map K -> Q from one layer's pre-activations to the next layer's prior kernel.
 
-    Q_f = (sigma_a^2 / N) sum_i G(K_i),    K_i = X_i Sigma X_i^T    (X_i: patch i of every sample)
+    Q_(mu j)(nu j') = variance sum_groups weight sum_(a, b) G(K)_(mu a)(nu b) + bias_variance
 
-Only equal patches meet, so n^2 N kernel entries are needed but never stored: panels of rows are made
-one patch at a time, used while they sit in cache, and made again where they are needed again. Of
+over the pairs of pixels that the receptive field lets meet (Eq. 7: the readout of a two-layer CNN, where
+only equal patches meet; Eq. 14: a hidden convolution). Kernel entries are never all stored: panels of
+rows are made pair by pair, used while they sit in cache, and made again where they are needed again. Of
 symmetric matrices the lower triangle alone is made and read.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ from numpy.typing import NDArray
 from numerics import parallel
 from numerics._generated import load
 from numerics.parallel import Span
+from numerics.pixels import Group, Receptive
+from numerics.preactivations import Kernel
 
 Array = NDArray[np.float64]
 
@@ -26,204 +30,203 @@ PANEL_COLUMNS = 1024
 
 
 @dataclass(frozen=True)
-class Preactivations:
-    """What all entries of K_i = X_i Sigma X_i^T are made from.
+class Panel:
+    """Rows and columns of one block (j, k) of Q, and what it is the sum of."""
 
-    Y : (N, n, S), X_i Sigma;  v : (N, n), the variances K_i,mm;  D : (N, n), `statistic(v)`.
-    """
+    j: int
+    k: int
+    rows: Span
+    cols: Span
+    groups: tuple[Group, ...]
 
-    Y: Array
-    v: Array
-    D: Array
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows[1] - self.rows[0], self.cols[1] - self.cols[0]
+
+    @property
+    def on_diagonal(self) -> bool:
+        """Whether the last columns are the rows' own diagonal block."""
+        return self.j == self.k and self.cols[1] == self.rows[1]
 
 
-class ReadoutMap:
-    """Sigma -> Q_f for the patches of one data set.
+class KernelMap:
+    """One layer's K -> Q.
 
     Parameters
     ----------
-    X : (n, N, S) float64
-    readout_variance : float
-        sigma_a^2.
+    receptive : Receptive
+    variance : float
+        sigma^2 of the weights above, with the fan-in divided out by the receptive field.
     activation : str
         Whose generated kernels to run.
+    bias_variance : float
+        Prior variance of the units' biases, added to every entry.
     """
 
-    def __init__(self, X: Array, readout_variance: float, activation: str):
-        self.samples, self.patch_count, self.patch_size = X.shape
-        self.X = np.ascontiguousarray(X.transpose(1, 0, 2))  # (N, n, S)
-        self.scale = readout_variance / self.patch_count
-        self.entries = self.samples**2 * self.patch_count / 2
+    def __init__(self, receptive: Receptive, variance: float, activation: str, bias_variance: float = 0.0):
+        self.receptive = receptive
+        self.variance = variance
+        self.bias_variance = bias_variance
         self.kernels = load(activation)
 
-    def preactivations(self, Sigma: Array, X: Array | None = None) -> Preactivations:
-        """Rows of K_i for the training inputs, or for other inputs X of shape (N, m, S)."""
-        X = self.X if X is None else X
-        Y = X @ Sigma
-        v = np.einsum("ims,ims->im", Y, X)
-        D = np.empty_like(v)
-        self.kernels.statistics(v.reshape(-1), D.reshape(-1))
-        return Preactivations(Y, v, D)
+    def value(self, kernel: Kernel) -> Array:
+        """Q of a symmetric kernel, (P_out n, P_out n); the lower triangle is valid, the rest is not."""
+        return self._sum(kernel, triangle=True)
 
-    def value(self, Sigma: Array) -> Array:
-        """Q_f, shape (n, n); the lower triangle is valid, the rest is undefined."""
-        h = self.preactivations(Sigma)
-        Q = np.empty((self.samples, self.samples))
+    def cross(self, kernel: Kernel) -> Array:
+        """Q between the kernel's row and column inputs, (P_out m, P_out n), every entry."""
+        return self._sum(kernel, triangle=False)
 
-        def work(spans: Sequence[Span]) -> None:
-            buffers = _Buffers(2)
-            for low, high, left, right in _triangle(spans):
-                K, total = buffers.shaped(high - low, right - left)
-                total.fill(0.0)
-                for i in range(self.patch_count):
-                    np.dot(h.Y[i, low:high], self.X[i, left:right].T, out=K)
-                    self.kernels.add_value(K, h.D[i, low:high], h.D[i, left:right], total)
-                np.multiply(total, self.scale, out=Q[low:high, left:right])
-
-        parallel.over_panels(work, self._panels(), self.entries)
-        return Q
-
-    def adjoint(self, Sigma: Array, A: Array) -> Array:
-        """Tr{A dQ_f/dSigma}, shape (S, S), for a symmetric A (n, n) of which the lower triangle is read."""
-        h = self.preactivations(Sigma)
-        W = np.zeros_like(self.X)  # V_i X_i, V_i = the adjoint of K_i
-
-        def work(spans: Sequence[Span]) -> Array:
-            buffers = _Buffers(2)
-            diagonal = np.zeros((self.patch_count, self.samples))
-            for low, high, left, right in _triangle(spans):
-                K, B = buffers.shaped(high - low, right - left)
-                self._weights(A, low, high, left, right, B)
-                for i in range(self.patch_count):
-                    np.dot(h.Y[i, low:high], self.X[i, left:right].T, out=K)
-                    self.kernels.adjoint(
-                        K,
-                        h.D[i, low:high],
-                        h.D[i, left:right],
-                        B,
-                        diagonal[i, low:high],
-                        diagonal[i, left:right],
-                    )
-                    W[i, low:high] += K @ self.X[i, left:right]
-            return diagonal
-
-        diagonals = parallel.over_panels(work, self._panels(), self.entries)
-        return self._contract(W, sum(diagonals[1:], start=diagonals[0]))
-
-    def tangent(self, Sigma: Array, dSigma: Array) -> Array:
-        """dQ_f along dSigma, shape (n, n); the lower triangle is valid, the rest is undefined."""
-        h, dY, dv = self._moving(Sigma, dSigma)
-        dQ = np.empty((self.samples, self.samples))
+    def _sum(self, kernel: Kernel, triangle: bool) -> Array:
+        D_row, D_col = self._statistics(kernel)
+        m, n = D_row.shape[1], D_col.shape[1]
+        Q = np.zeros((self.receptive.pixels_out * m, self.receptive.pixels_out * n))
 
         def work(spans: Sequence[Span]) -> None:
             buffers = _Buffers(3)
-            for low, high, left, right in _triangle(spans):
-                K, dK, total = buffers.shaped(high - low, right - left)
-                total.fill(0.0)
-                for i in range(self.patch_count):
-                    np.dot(h.Y[i, low:high], self.X[i, left:right].T, out=K)
-                    np.dot(dY[i, low:high], self.X[i, left:right].T, out=dK)
-                    self.kernels.add_tangent(
-                        K,
-                        dK,
-                        h.D[i, low:high],
-                        h.D[i, left:right],
-                        dv[i, low:high],
-                        dv[i, left:right],
-                        total,
-                    )
-                np.multiply(total, self.scale, out=dQ[low:high, left:right])
+            for panel in self._panels(spans, n, triangle):
+                K, part, total = buffers.shaped(panel.shape)
+                total.fill(self.bias_variance)
+                for group in panel.groups:
+                    part.fill(0.0)
+                    for a, b in group.pairs:
+                        kernel.block(a, panel.rows, b, panel.cols, K)
+                        self.kernels.add_value(
+                            K, D_row[a, slice(*panel.rows)], D_col[b, slice(*panel.cols)], part
+                        )
+                    part *= self.variance * group.weight
+                    total += part
+                _place(Q, panel, m, n)[...] = total
 
-        parallel.over_panels(work, self._panels(), self.entries)
-        return dQ
+        parallel.over_panels(work, parallel.panels(m, PANEL_ROWS), m * n * self.receptive.terms)
+        return Q
 
-    def adjoint_tangent(self, Sigma: Array, dSigma: Array, A: Array, dA: Array) -> Array:
-        """The change of `adjoint(Sigma, A)` when Sigma moves along dSigma and A along dA, shape (S, S)."""
-        h, dY, dv = self._moving(Sigma, dSigma)
-        W = np.zeros_like(self.X)
+    def adjoint(self, kernel: Kernel, A: Array) -> Array:
+        """Tr{A dQ/dK}: V with sum_mn A_mn dQ_mn = sum_mn V_mn dK_mn, gathered by the kernel.
+
+        A is symmetric and its lower triangle is read; the result is (S, S) for an input kernel and
+        (P n, P n) for a hidden one, symmetric.
+        """
+        D, n = self._statistics(kernel)[0], kernel.v_col.shape[1]
+        gatherer = kernel.gatherer()
+
+        def work(spans: Sequence[Span]) -> Array:
+            buffers = _Buffers(2)
+            diagonal = np.zeros_like(D)
+            for panel in self._panels(spans, n, triangle=True):
+                K, B = buffers.shaped(panel.shape)
+                rows, cols = slice(*panel.rows), slice(*panel.cols)
+                for group in panel.groups:
+                    self._weights(A, panel, n, group.weight, B)
+                    for a, b in group.pairs:
+                        kernel.block(a, panel.rows, b, panel.cols, K)
+                        self.kernels.adjoint(
+                            K, D[a, rows], D[b, cols], B, diagonal[a, rows], diagonal[b, cols]
+                        )
+                        gatherer.add(a, panel.rows, b, panel.cols, K)
+            return diagonal
+
+        return gatherer.total(self._over(work, n))
+
+    def tangent(self, kernel: Kernel, moving: Kernel) -> Array:
+        """dQ when a symmetric kernel moves along `moving`; the lower triangle is valid."""
+        D, n = self._statistics(kernel)[0], kernel.v_col.shape[1]
+        dv = moving.v_row
+        dQ = np.zeros((self.receptive.pixels_out * n,) * 2)
 
         def work(spans: Sequence[Span]) -> Array:
             buffers = _Buffers(4)
-            diagonal = np.zeros((self.patch_count, self.samples))
-            for low, high, left, right in _triangle(spans):
-                K, dK, B, dB = buffers.shaped(high - low, right - left)
-                self._weights(A, low, high, left, right, B)
-                self._weights(dA, low, high, left, right, dB)
-                for i in range(self.patch_count):
-                    np.dot(h.Y[i, low:high], self.X[i, left:right].T, out=K)
-                    np.dot(dY[i, low:high], self.X[i, left:right].T, out=dK)
-                    self.kernels.adjoint_tangent(
-                        K,
-                        dK,
-                        h.D[i, low:high],
-                        h.D[i, left:right],
-                        dv[i, low:high],
-                        dv[i, left:right],
-                        B,
-                        dB,
-                        diagonal[i, low:high],
-                        diagonal[i, left:right],
-                    )
-                    W[i, low:high] += K @ self.X[i, left:right]
+            for panel in self._panels(spans, n, triangle=True):
+                K, dK, part, total = buffers.shaped(panel.shape)
+                rows, cols = slice(*panel.rows), slice(*panel.cols)
+                total.fill(0.0)
+                for group in panel.groups:
+                    part.fill(0.0)
+                    for a, b in group.pairs:
+                        kernel.block(a, panel.rows, b, panel.cols, K)
+                        moving.block(a, panel.rows, b, panel.cols, dK)
+                        self.kernels.add_tangent(
+                            K, dK, D[a, rows], D[b, cols], dv[a, rows], dv[b, cols], part
+                        )
+                    part *= self.variance * group.weight
+                    total += part
+                _place(dQ, panel, n, n)[...] = total
+            return np.zeros(1)
+
+        self._over(work, n)
+        return dQ
+
+    def adjoint_tangent(self, kernel: Kernel, moving: Kernel, A: Array, dA: Array) -> Array:
+        """The change of `adjoint(kernel, A)` when the kernel moves along `moving` and A along dA."""
+        D, n = self._statistics(kernel)[0], kernel.v_col.shape[1]
+        dv = moving.v_row
+        gatherer = kernel.gatherer()
+
+        def work(spans: Sequence[Span]) -> Array:
+            buffers = _Buffers(4)
+            diagonal = np.zeros_like(D)
+            for panel in self._panels(spans, n, triangle=True):
+                K, dK, B, dB = buffers.shaped(panel.shape)
+                rows, cols = slice(*panel.rows), slice(*panel.cols)
+                for group in panel.groups:
+                    self._weights(A, panel, n, group.weight, B)
+                    self._weights(dA, panel, n, group.weight, dB)
+                    for a, b in group.pairs:
+                        kernel.block(a, panel.rows, b, panel.cols, K)
+                        moving.block(a, panel.rows, b, panel.cols, dK)
+                        self.kernels.adjoint_tangent(
+                            K,
+                            dK,
+                            D[a, rows],
+                            D[b, cols],
+                            dv[a, rows],
+                            dv[b, cols],
+                            B,
+                            dB,
+                            diagonal[a, rows],
+                            diagonal[b, cols],
+                        )
+                        gatherer.add(a, panel.rows, b, panel.cols, K)
             return diagonal
 
-        diagonals = parallel.over_panels(work, self._panels(), self.entries)
-        return self._contract(W, sum(diagonals[1:], start=diagonals[0]))
+        return gatherer.total(self._over(work, n))
 
-    def cross(self, Sigma: Array, X_row: Array, X_col: Array | None = None) -> Array:
-        """Q_f between inputs X_row (m, N, S) and X_col (default: the training inputs), shape (m, n)."""
-        rows = np.ascontiguousarray(X_row.transpose(1, 0, 2))
-        cols = self.X if X_col is None else np.ascontiguousarray(X_col.transpose(1, 0, 2))
-        h_row, h_col = self.preactivations(Sigma, rows), self.preactivations(Sigma, cols)
-        Q = np.empty((rows.shape[1], cols.shape[1]))
+    def _statistics(self, kernel: Kernel) -> tuple[Array, Array]:
+        out = []
+        for v in (kernel.v_row, kernel.v_col):
+            D = np.empty(v.shape)
+            self.kernels.statistics(np.ascontiguousarray(v).reshape(-1), D.reshape(-1))
+            out.append(D)
+        return out[0], out[1]
 
-        def work(spans: Sequence[Span]) -> None:
-            buffers = _Buffers(2)
-            for low, high in spans:
-                for left, right in parallel.panels(cols.shape[1], PANEL_COLUMNS):
-                    K, total = buffers.shaped(high - low, right - left)
-                    total.fill(0.0)
-                    for i in range(self.patch_count):
-                        np.dot(h_row.Y[i, low:high], cols[i, left:right].T, out=K)
-                        self.kernels.add_value(K, h_row.D[i, low:high], h_col.D[i, left:right], total)
-                    np.multiply(total, self.scale, out=Q[low:high, left:right])
+    def _over(self, work: Any, n: int) -> Array:
+        """Run over the panels of a triangle and add up what the threads return."""
+        parts = parallel.over_panels(work, parallel.panels(n, PANEL_ROWS), n * n * self.receptive.terms / 2)
+        return sum(parts[1:], start=parts[0])
 
-        entries = rows.shape[1] * cols.shape[1] * self.patch_count
-        parallel.over_panels(work, parallel.panels(rows.shape[1], PANEL_ROWS), entries)
-        return Q
+    def _panels(self, spans: Sequence[Span], n: int, triangle: bool) -> Iterator[Panel]:
+        """All panels of the given rows: up to and with the diagonal block, or every column."""
+        for (j, k), groups in self.receptive.groups.items():
+            if triangle and k > j:
+                continue
+            for rows in spans:
+                stop = rows[0] if triangle and j == k else n
+                edges = list(range(0, stop, PANEL_COLUMNS)) or [0]
+                ends = [*edges[1:], rows[1] if triangle and j == k else n]
+                for cols in zip(edges, ends, strict=True):
+                    yield Panel(j, k, rows, cols, groups)
 
-    def diagonal(self, Sigma: Array, X: Array) -> Array:
-        """Q_f(x, x) for inputs X (m, N, S), shape (m,)."""
-        h = self.preactivations(Sigma, np.ascontiguousarray(X.transpose(1, 0, 2)))
-        total = np.zeros((X.shape[0], 1))
-        for i in range(self.patch_count):
-            for m in range(X.shape[0]):
-                self.kernels.add_value(
-                    h.v[i, m : m + 1, None], h.D[i, m : m + 1], h.D[i, m : m + 1], total[m : m + 1]
-                )
-        return self.scale * total[:, 0]
-
-    def _panels(self) -> list[Span]:
-        return parallel.panels(self.samples, PANEL_ROWS)
-
-    def _moving(self, Sigma: Array, dSigma: Array) -> tuple[Preactivations, Array, Array]:
-        dY = self.X @ dSigma
-        return self.preactivations(Sigma), dY, np.einsum("ims,ims->im", dY, self.X)
-
-    def _weights(self, A: Array, low: int, high: int, left: int, right: int, out: Array) -> None:
-        """sigma_a^2/N times the weight of each entry of a panel: 2 A below the diagonal block, where an
-        entry stands for its mirror image too, and the whole symmetric A inside it."""
-        np.multiply(A[low:high, left:right], 2 * self.scale, out=out)
-        if right > low:  # the panel's last columns are the diagonal block
-            block = np.tril(A[low:high, low:high])
-            block += np.tril(block, -1).T
-            out[:, low - left :] = self.scale * block
-
-    def _contract(self, W: Array, diagonal: Array) -> Array:
-        """sum_i X_i^T (W_i + diag(diagonal_i) X_i), symmetrised."""
-        W += diagonal[:, :, None] * self.X
-        T = self.X.reshape(-1, self.patch_size).T @ W.reshape(-1, self.patch_size)
-        return (T + T.T) / 2
+    def _weights(self, A: Array, panel: Panel, n: int, weight: float, out: Array) -> None:
+        """The weight of each entry of a panel: 2 A off the diagonal block, where an entry stands for its
+        mirror image too, and the whole symmetric A inside it; times variance and group weight."""
+        scale = self.variance * weight
+        block = _place(A, panel, n, n)
+        np.multiply(block, 2 * scale, out=out)
+        if panel.on_diagonal:
+            height = panel.shape[0]
+            corner = np.tril(block[:, -height:])
+            corner += np.tril(corner, -1).T
+            out[:, -height:] = scale * corner
 
 
 class _Buffers:
@@ -232,17 +235,16 @@ class _Buffers:
     def __init__(self, number: int):
         self._flat = [np.empty(0) for _ in range(number)]
 
-    def shaped(self, rows: int, columns: int) -> list[Array]:
-        size = rows * columns
+    def shaped(self, shape: tuple[int, int]) -> list[Array]:
+        size = shape[0] * shape[1]
         if self._flat[0].size < size:
             self._flat = [np.empty(size) for _ in self._flat]
-        return [flat[:size].reshape(rows, columns) for flat in self._flat]
+        return [flat[:size].reshape(shape) for flat in self._flat]
 
 
-def _triangle(spans: Sequence[Span]) -> Iterator[tuple[int, int, int, int]]:
-    """Panels (low, high, left, right) that cover rows [low, high) up to and with the diagonal block."""
-    for low, high in spans:
-        edges = list(range(0, low, PANEL_COLUMNS))
-        for left in edges[:-1]:
-            yield low, high, left, left + PANEL_COLUMNS
-        yield low, high, edges[-1] if edges else 0, high
+def _place(matrix: Array, panel: Panel, m: int, n: int) -> Array:
+    """The view of a (P m, P n) matrix that a panel covers."""
+    return matrix[
+        panel.j * m + panel.rows[0] : panel.j * m + panel.rows[1],
+        panel.k * n + panel.cols[0] : panel.k * n + panel.cols[1],
+    ]

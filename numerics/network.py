@@ -1,4 +1,4 @@
-"""The network: widths, prior variances and the activation, without data."""
+"""The network: layers, widths, prior variances and the activation, without data."""
 
 from __future__ import annotations
 
@@ -6,83 +6,203 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from numerics import checks
+import numpy as np
+
+from numerics import checks, pixels
 from numerics._generated import ACTIVATIONS
+from numerics.pixels import Receptive
+
+Widths = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Network:
-    """A chain "input weights -> convolution -> activation -> readout" and the law of its weights.
+    """A chain of dense and convolutional layers, one activation, and the law of the weights.
 
     Attributes
     ----------
     widths : tuple of float
-        Number of channels of each hidden layer; `math.inf` is the Gaussian-process limit.
-    weight_variance : float
-        sigma_w^2: every input weight has prior variance sigma_w^2 / fan-in.
+        Neurons or channels N_l of each hidden layer; `math.inf` is the Gaussian-process limit.
+    weight_variances : tuple of float
+        sigma_l^2 of the weights into each hidden layer: a weight has prior variance sigma_l^2 / fan-in.
     readout_variance : float
-        sigma_a^2: every readout weight has prior variance sigma_a^2 / fan-in, one weight per
-        (patch, channel), so the fan-in is (number of patches) x (channels).
+        sigma_a^2 of the readout, over its fan-in.
     activation : str
-        Name of the activation, one of `numerics.ACTIVATIONS`.
+        One of `numerics.ACTIVATIONS`.
+    bias_variance : float
+        sigma_b^2: prior variance of every unit's bias, the output's included; 0: no biases.
+    fields : tuple of int, "all" or Receptive
+        Receptive field of each hidden layer above the first: an int is a non-overlapping window over that
+        many neighbouring pixels.
+    readout : "per_pixel", "global_pooling" or Receptive
+    flat : bool
+        Inputs are vectors, X of shape (n, d); otherwise X is (n, pixels, channels).
     """
 
-    widths: tuple[float, ...]
-    weight_variance: float
+    widths: Widths
+    weight_variances: tuple[float, ...]
     readout_variance: float
     activation: str
+    bias_variance: float = 0.0
+    fields: tuple[int | str | Receptive, ...] = ()
+    readout: str | Receptive = "per_pixel"
+    flat: bool = False
 
     @property
     def width(self) -> float:
-        """Channels C of the (last) hidden layer."""
+        """Units of the last hidden layer, the one the readout sees."""
         return self.widths[-1]
 
-    def with_width(self, width: float) -> Network:
-        """The same network, variances included, with another number of channels."""
-        return replace(self, widths=(checks.width(width, "widths"),))
+    def with_widths(self, widths: float | Sequence[float]) -> Network:
+        """The same network, variances included, with other widths; one number stands for all layers."""
+        return replace(self, widths=_widths(widths, "widths", len(self.widths)))
+
+    def receptive_fields(self, pixels_in: int) -> tuple[Receptive, ...]:
+        """One per hidden layer: how the next layer, or the readout, sees its pixels."""
+        found: list[Receptive] = []
+        count = pixels_in
+        for field in (*self.fields, self.readout):
+            receptive = _receptive(field, count)
+            found.append(receptive)
+            count = receptive.pixels_out
+        if count != 1:
+            raise ValueError(f"the readout has {count} output pixels; it must have one")
+        return tuple(found)
+
+
+def _receptive(field: int | str | Receptive, count: int) -> Receptive:
+    if isinstance(field, Receptive):
+        if field.pixels_in > count:
+            raise ValueError(
+                f"a receptive field sees pixel {field.pixels_in - 1}, but there are {count} pixels"
+            )
+        return field
+    if field in ("all", "per_pixel"):
+        return pixels.dense(count)
+    if field == "global_pooling":
+        return pixels.dense(count, pools=[range(count)])
+    if isinstance(field, int):
+        return pixels.blocks(count, field)
+    raise ValueError(
+        f"{field!r} is no receptive field; give a window (a whole number), 'all', 'per_pixel', "
+        "'global_pooling' or a numerics.pixels.Receptive"
+    )
 
 
 def cnn(
     channels: float | Sequence[float],
-    weight_variance: float = 2.0,
+    weight_variance: float | Sequence[float] = 2.0,
     readout_variance: float = 2.0,
     activation: str = "erf",
+    windows: Sequence[int | str | Receptive] = (),
+    bias_variance: float = 0.0,
+    readout: str | Receptive = "per_pixel",
 ) -> Network:
-    """Two-layer convolutional network with non-overlapping patches, Eq. (7).
+    """Convolutional network on X of shape (n, pixels, S): pixels are non-overlapping patches of size S.
 
-    f(x) = sum_{i,c} a_{ic} phi(w_c . x_i), with i over N patches x_i of S pixels, c over C channels,
-    w_c ~ N(0, weight_variance / S) and a_ic ~ N(0, readout_variance / (N C)).
+    With one number of channels this is the two-layer CNN of Eq. (7), f(x) = sum_ic a_ic phi(w_c . x_i).
+    `channels=(C1, C2), windows=(S1,)` is the three-layer CNN of Eq. (14), X of shape (n, N S1, S0) with
+    pixel i + j S1 in slot i of hidden pixel j.
 
     Parameters
     ----------
-    channels : float or sequence of one float
-        C > 0; `math.inf` is the Gaussian-process limit.
-    weight_variance, readout_variance : float
-        sigma_w^2 and sigma_a^2: variances, with the fan-in divided out by the package.
+    channels : float or sequence of float
+        C_l > 0 of each hidden layer; `math.inf` is the Gaussian-process limit.
+    weight_variance : float or sequence of float
+        sigma_l^2: a weight into layer l has prior variance sigma_l^2 / fan-in.
+    readout_variance : float
+        sigma_a^2, over the fan-in of the readout: (pixels it sees) x (channels).
     activation : str
-        `"erf"` or `"linear"`.
+        One of `numerics.ACTIVATIONS`.
+    windows : sequence
+        Receptive fields of the hidden layers above the first: a window (int) that divides the number of
+        pixels, "all" for a dense layer, or a `numerics.pixels.Receptive`.
+    bias_variance : float
+        sigma_b^2 >= 0.
+    readout : str or Receptive
+        "per_pixel" (a weight per pixel and channel) or "global_pooling" (channels averaged over pixels).
 
     Raises
     ------
     ValueError
         Naming the argument and the remedy.
     """
-    widths = tuple(channels) if isinstance(channels, Sequence) else (channels,)
-    if len(widths) != 1:
+    widths = _widths(channels, "channels")
+    if len(windows) != len(widths) - 1:
         raise ValueError(
-            f"channels={channels!r} asks for {len(widths)} convolutional layers; this version solves "
-            "the two-layer CNN: give one number of channels"
+            f"windows={tuple(windows)!r} must have one entry per convolutional layer above the first, "
+            f"{len(widths) - 1} for channels={channels!r}"
         )
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation={activation!r} is unknown; choose one of {ACTIVATIONS}")
-    return Network(
-        widths=tuple(checks.width(width, "channels") for width in widths),
-        weight_variance=checks.positive(weight_variance, "weight_variance"),
-        readout_variance=checks.positive(readout_variance, "readout_variance"),
-        activation=activation,
+    return _network(
+        widths, weight_variance, readout_variance, activation, bias_variance, tuple(windows), readout, False
     )
 
 
-def inverse_width(width: float) -> float:
-    """1/C, exactly 0 for `math.inf`."""
-    return 0.0 if math.isinf(width) else 1.0 / width
+def fcn(
+    widths: float | Sequence[float],
+    weight_variance: float | Sequence[float] = 2.0,
+    readout_variance: float = 2.0,
+    activation: str = "erf",
+    bias_variance: float = 0.0,
+) -> Network:
+    """Fully connected network on X of shape (n, d), Eq. (1); `widths=(N_1, N_2)` has three layers.
+
+    Mean-field scaling is nothing but a `readout_variance` of order 1/width.
+
+    Parameters
+    ----------
+    widths : float or sequence of float
+        Neurons N_l > 0 of each hidden layer; `math.inf` is the Gaussian-process limit.
+    weight_variance, readout_variance, activation, bias_variance
+        As in `cnn`.
+    """
+    sizes = _widths(widths, "widths")
+    fields = ("all",) * (len(sizes) - 1)
+    return _network(
+        sizes, weight_variance, readout_variance, activation, bias_variance, fields, "per_pixel", True
+    )
+
+
+def _network(
+    widths: Widths,
+    weight_variance: float | Sequence[float],
+    readout_variance: float,
+    activation: str,
+    bias_variance: float,
+    fields: tuple[int | str | Receptive, ...],
+    readout: str | Receptive,
+    flat: bool,
+) -> Network:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise ValueError(f"activation={activation!r} is unknown; choose one of {ACTIVATIONS}")
+    many = isinstance(weight_variance, Sequence) and not isinstance(weight_variance, str)
+    variances = tuple(weight_variance) if many else (weight_variance,) * len(widths)  # type: ignore[arg-type]
+    if len(variances) != len(widths):
+        raise ValueError(
+            f"weight_variance={weight_variance!r} must be one number or one per hidden layer ({len(widths)})"
+        )
+    return Network(
+        widths=widths,
+        weight_variances=tuple(checks.positive(v, "weight_variance") for v in variances),
+        readout_variance=checks.positive(readout_variance, "readout_variance"),
+        activation=activation,
+        bias_variance=checks.not_negative(bias_variance, "bias_variance"),
+        fields=fields,
+        readout=readout,
+        flat=flat,
+    )
+
+
+def _widths(value: float | Sequence[float], name: str, layers: int | None = None) -> Widths:
+    many = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) and np.ndim(value) == 1
+    given = tuple(value) if many else (value,) * (layers or 1)  # type: ignore[arg-type]
+    if not given or (layers is not None and len(given) != layers):
+        raise ValueError(
+            f"{name}={value!r} must be one number or one per hidden layer ({layers or 'at least one'})"
+        )
+    return tuple(checks.width(width, name) for width in given)
+
+
+def inverse_widths(net: Network) -> tuple[float, ...]:
+    """1/N_l, exactly 0 for `math.inf`."""
+    return tuple(0.0 if math.isinf(width) else 1.0 / width for width in net.widths)

@@ -1,12 +1,16 @@
-"""First order in 1/C of the matrix theory about the Gaussian process, by implicit differentiation."""
+"""First order in 1/width of the matrix theory about the Gaussian process, by implicit differentiation."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.chain import Blocks
+from numerics.data_terms import mirrored
+from numerics.preactivations import HiddenKernel, InputKernel
 from numerics.problem import Field
 
 Array = NDArray[np.float64]
@@ -14,12 +18,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FirstOrder:
-    """alpha(C) = alpha_gp + alpha_slope / C + O(1/C^2), and the same for Sigma.
+    """alpha(N) = alpha_gp + alpha_slope / N + O(1/N^2), N the last width, all widths in fixed ratio.
 
     Attributes
     ----------
     alpha_gp, alpha_slope : float
     Sigma_gp, Sigma_slope : (S, S) arrays
+        The same for the covariance of the input weights.
     """
 
     alpha_gp: float
@@ -28,25 +33,57 @@ class FirstOrder:
     Sigma_slope: Array
 
     def alpha(self, width: float) -> float:
-        """The tangent of alpha at 1/C = 0, evaluated at C."""
+        """The tangent of alpha at 1/N = 0, evaluated at a width N."""
         return self.alpha_gp + self.alpha_slope / width
 
 
-def first_order(field: Field) -> FirstOrder:
-    """Exact first order in 1/C (derived).
+def theta_slopes(field: Field) -> Blocks:
+    """d theta_l / d(1/N_l) at the Gaussian process (derived).
 
-    Eq. (8) at 1/C = 0 gives Sigma_slope = Sigma_0 Tr{A dQ_f/dSigma} Sigma_0; then
-    d alpha = -eps^T dQ_f eps / y.y, where eps^T dQ_f eps = tr(Tr{eps eps^T dQ_f/dSigma} dSigma).
+    E = 0 reads e^{-theta} = I - L^T (T/N) L, so the slope is L^T T L with the Gaussian process's own T.
     """
-    Sigma = field.prior_Sigma
-    at_prior = field.at_prior
-    slope = field.prior_variance**2 * at_prior.T
-    eps = at_prior.data.eps
-    along_eps = field.map.adjoint(Sigma, np.multiply.outer(eps, eps))
-    y2 = float(field.y @ field.y)
+    chain, gp = field.chain, field.gp
+    std = np.sqrt(chain.prior_variance)
+    layers = chain.layers(chain.prior)
+    hidden = [
+        layer.factor.inner(T) for layer, T in zip(layers, gp.T, strict=True) if layer.factor is not None
+    ]
+    return (std[:, None] * gp.T[0] * std, *hidden)
+
+
+def first_order(field: Field, ratios: Sequence[float]) -> FirstOrder:
+    """Exact first order in 1/N (derived).
+
+    Every theta_l starts as theta_slope_l ratio_l / N; the change runs through the kernel maps, and
+    d alpha = -tr(eps^T dQ_f eps) / y.y.
+
+    Parameters
+    ----------
+    ratios : sequence of float
+        N / N_l with N the last width; 0 for a layer that stays infinitely wide.
+    """
+    chain, gp = field.chain, field.gp
+    slopes = [ratio * slope for ratio, slope in zip(ratios, theta_slopes(field), strict=True)]
+    layers = chain.layers(chain.prior)
+    std = np.sqrt(chain.prior_variance)
+    dSigma = std[:, None] * slopes[0] * std
+    Y = chain.X @ dSigma
+    dv = np.einsum("pns,pns->pn", Y, chain.X)
+    moving: InputKernel | HiddenKernel = InputKernel(Y, chain.X, dv, dv)
+    dQ = chain.maps[0].tangent(layers[0].kernel, moving)
+    for level in range(1, len(layers)):
+        root = layers[level].factor
+        assert root is not None
+        dK = mirrored(dQ) + root.outer(slopes[level])
+        moving = HiddenKernel.at(dK, chain.maps[level - 1].receptive.pixels_out)
+        dQ = chain.maps[level].tangent(layers[level].kernel, moving)
+    eps = gp.data.eps
+    off_diagonal = 2.0 * np.sum(eps * (np.tril(dQ, -1) @ eps))
+    response = float(off_diagonal + np.diagonal(dQ) @ np.sum(eps**2, axis=1))
+    weights = field.shape[1]
     return FirstOrder(
-        alpha_gp=float(eps @ field.y) / y2,
-        alpha_slope=-float(np.sum(along_eps * slope)) / y2,
-        Sigma_gp=Sigma,
-        Sigma_slope=slope,
+        alpha_gp=float(np.sum(eps * field.y)) / field.target_norm2,
+        alpha_slope=-response / field.target_norm2,
+        Sigma_gp=np.diag(chain.prior_variance[:weights]),
+        Sigma_slope=dSigma[:weights, :weights],
     )

@@ -1,118 +1,133 @@
-"""A problem: network, data and noise, validated once; and the part of its free energy without 1/C.
-
-The free energy is F(Sigma) = C KL(N(0, Sigma) || N(0, sigma_w^2/S I)) + Psi(Q_f(Sigma)). Psi and its
-derivatives know nothing of the width, so one `Field` serves a whole path of widths and the
-Gaussian-process limit.
-"""
+"""A problem: network, data and noise, validated once and bound to a chain of kernel maps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
-from numerics.data_terms import DataTerm, NotPositiveDefinite, mean_field, mirrored
-from numerics.kernel_maps import ReadoutMap
-from numerics.network import Network, inverse_width
+from numerics.chain import Chain
+from numerics.data_terms import NotPositiveDefinite
+from numerics.fixed_point import State, evaluate
+from numerics.kernel_maps import KernelMap
+from numerics.network import Network, inverse_widths
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Pull:
-    """What the data say at one Sigma: Psi and T = Tr{A dQ_f/dSigma} = -2 dPsi/dSigma, shape (S, S)."""
-
-    data: DataTerm
-    T: Array
-
-
 class Field:
-    """Sigma -> Psi(Q_f(Sigma)), its gradient and Hessian products, for one data set and one prior."""
+    """What of a problem does not depend on the widths: data, prior, chain, Gaussian process.
 
-    def __init__(self, net: Network, X: Array, y: Array, noise_variance: float):
-        self.X = X
-        self.y = y
-        self.noise_variance = noise_variance
-        self.prior_variance = net.weight_variance / X.shape[2]  # of each input weight
-        self.map = ReadoutMap(X, net.readout_variance, net.activation)
+    Attributes
+    ----------
+    chain : Chain
+    shape : tuple of int
+        (P, S): pixels and channels of an input, without the constant that carries biases.
+    one_output : bool
+        Targets were given as (n,).
+    """
+
+    def __init__(self, net: Network, X: Array, y: Array, noise_variance: Array, one_output: bool):
+        pixels, size = X.shape[1:]
+        self.net = net
+        self.shape = (pixels, size)
+        self.one_output = one_output
+        receptive = net.receptive_fields(pixels)
+        variances = (*net.weight_variances[1:], net.readout_variance)
+        maps = [
+            KernelMap(field, variance, net.activation, net.bias_variance)
+            for field, variance in zip(receptive, variances, strict=True)
+        ]
+        prior = np.full(size, net.weight_variances[0] / size)
+        if net.bias_variance > 0:
+            prior = np.append(prior, net.bias_variance)
+        self.chain = Chain(self.pixel_major(X), y, noise_variance, prior, maps)
+
+    def pixel_major(self, X: Array) -> Array:
+        """(n, P, S) -> (P, n, S), with the constant 1 that carries the first layer's biases."""
+        if self.net.bias_variance > 0:
+            X = np.concatenate([X, np.ones((*X.shape[:2], 1))], axis=2)
+        return np.ascontiguousarray(X.transpose(1, 0, 2))
 
     @property
-    def prior_Sigma(self) -> Array:
-        """(sigma_w^2 / S) I, the covariance of the input weights at infinite width."""
-        return self.prior_variance * np.eye(self.X.shape[2])
+    def y(self) -> Array:
+        """(n, D) targets."""
+        return self.chain.y
 
-    def data_term(self, Sigma: Array) -> DataTerm:
-        return mean_field(self.map.value(Sigma), self.y, self.noise_variance)
+    @property
+    def noise_variance(self) -> Array:
+        """(n,) noise variances."""
+        return self.chain.noise_variance
 
-    def pull(self, Sigma: Array) -> Pull:
-        data = self.data_term(Sigma)
-        return Pull(data, self.map.adjoint(Sigma, data.A))
-
-    def pull_tangent(self, Sigma: Array, data: DataTerm, dSigma: Array) -> Array:
-        """The change of T along dSigma, at a Sigma whose data term is `data`; shape (S, S)."""
-        _, dA = data.tangent(self.map.tangent(Sigma, dSigma))
-        return self.map.adjoint_tangent(Sigma, dSigma, data.A, dA)
-
-    def Q_f(self, Sigma: Array) -> Array:
-        """The readout kernel on the training inputs, shape (n, n), both triangles."""
-        return mirrored(self.map.value(Sigma))
+    @property
+    def target_norm2(self) -> float:
+        """y.y, summed over outputs."""
+        return float(np.sum(self.y**2))
 
     @cached_property
-    def at_prior(self) -> Pull:
-        """The Gaussian-process limit; what it needs of n x n arrays is dropped."""
+    def gp(self) -> State:
+        """The Gaussian-process limit.
+
+        Raises
+        ------
+        ValueError
+            When rounding loses the noise, or the inputs overflow.
+        """
+        too_large = ValueError("X is so large that the kernels overflow; rescale X to entries of order one")
         try:
-            pull = self.pull(self.prior_Sigma)
+            with np.errstate(over="ignore", invalid="ignore"):
+                state = evaluate(self.chain, (0.0,) * len(self.net.widths), self.chain.prior)
         except NotPositiveDefinite:
+            if not np.isfinite(np.linalg.norm(self.chain.X)):
+                raise too_large from None
             raise ValueError(
-                f"noise_variance={self.noise_variance:g} is lost in rounding: Q_f + sigma^2 I is not "
-                "positive definite in float64; raise noise_variance, or rescale X to entries of order one"
+                f"noise_variance={self.noise_variance.min():g} is lost in rounding: a kernel is not positive "
+                "definite in float64; raise noise_variance, or rescale X to entries of order one"
             ) from None
-        if not np.isfinite(pull.T).all():
-            raise ValueError("X is so large that the kernels overflow; rescale X to entries of order one")
-        return Pull(pull.data.without_matrices(), pull.T)
+        if not all(np.isfinite(T).all() for T in state.T):
+            raise too_large
+        return state
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Network, data and noise.
-
-    Build with `problem(net, X, y, noise_variance)`; `at_width` shares everything but the width.
-    """
+    """Network, data and noise; `at_widths` shares everything but the widths."""
 
     net: Network
     field: Field
 
     @property
-    def inverse_width(self) -> float:
-        return inverse_width(self.net.width)
+    def inverse_widths(self) -> tuple[float, ...]:
+        return inverse_widths(self.net)
 
     @property
     def readout_fan_in(self) -> float:
-        """P = N C, the number of readout weights."""
-        return self.net.width * self.field.X.shape[1]
+        """P, the number of readout weights: slots of the readout times the last width."""
+        return self.net.width * self.field.chain.maps[-1].receptive.fan_in
 
-    def at_width(self, width: float) -> Problem:
-        return Problem(self.net.with_width(width), self.field)
+    def at_widths(self, widths: float | Sequence[float]) -> Problem:
+        return Problem(self.net.with_widths(widths), self.field)
 
 
-def problem(net: Network, X: ArrayLike, y: ArrayLike, noise_variance: float) -> Problem:
+def problem(net: Network, X: ArrayLike, y: ArrayLike, noise_variance: Any) -> Problem:
     """Validate and bind; the arrays are copied, so later changes of the caller's do not matter.
 
     Parameters
     ----------
-    X : (n, N, S) array
-        Samples, patches, pixels of a patch.
-    y : (n,) or (n, 1) array
-    noise_variance : float
-        sigma^2 > 0.
+    X : (n, P, S) array, or (n, d) for a fully connected network
+    y : (n,) or (n, D) array
+        D outputs; one-dimensional targets give one-dimensional predictions.
+    noise_variance : float or (n,) array
+        sigma^2 > 0; `math.inf` takes a datum out.
     """
     if not isinstance(net, Network):
-        raise ValueError(f"net is a {type(net).__name__}; make a network with cnn(...)")
-    inputs = np.array(checks.patches(X), order="C")
-    outputs = np.array(checks.targets(y, samples=inputs.shape[0]))
-    inputs.flags.writeable = outputs.flags.writeable = False
-    variance = checks.positive(noise_variance, "noise_variance")
-    return Problem(net, Field(net, inputs, outputs, variance))
+        raise ValueError(f"net is a {type(net).__name__}; make a network with cnn(...) or fcn(...)")
+    inputs = checks.inputs(X, net.flat)
+    outputs = np.array(checks.targets(y, samples=len(inputs)))
+    noise = checks.noise_variances(noise_variance, len(inputs))
+    return Problem(net, Field(net, inputs, outputs, noise, one_output=np.ndim(y) == 1))

@@ -31,10 +31,11 @@ def text(result: Comparison) -> str:
 
 def _heading(result: Comparison) -> Iterator[str]:
     net, field = result.problem.net, result.problem.field
-    n, n_patches, patch_size = field.X.shape
+    n, (n_patches, patch_size) = len(field.y), field.shape
     yield (
         f"two-layer CNN, {net.activation}: n = {n}, {n_patches} patches of {patch_size}, sigma^2 = "
-        f"{field.noise_variance:g}, sigma_w^2 = {net.weight_variance:g}, sigma_a^2 = {net.readout_variance:g}"
+        f"{field.noise_variance[0]:g}, sigma_w^2 = {net.weight_variances[0]:g}, "
+        f"sigma_a^2 = {net.readout_variance:g}"
     )
     yield "alpha = eps.y / y.y from the scalar equation, first order in 1/C, the matrix equations of state"
 

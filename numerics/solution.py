@@ -1,4 +1,4 @@
-"""What a solve gives: the state of the network at one width, and its predictions."""
+"""What a solve gives: the state of the network at its widths, and its predictions."""
 
 from __future__ import annotations
 
@@ -9,48 +9,67 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import cholesky, solve_triangular
 
 from numerics import checks
-from numerics.fixed_point import State, Status
+from numerics.chain import Blocks
+from numerics.data_terms import mirrored
+from numerics.fixed_point import Outcome, Status
+from numerics.network import Widths
 from numerics.perturbation import FirstOrder, first_order
+from numerics.prediction import Predictor
 from numerics.problem import Problem
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Solution:
-    """A solution of the equations of state, Eq. (7) and (8).
+class LayerKernels:
+    """A hidden layer at the solution: K of its pre-activations, Q of its prior, (P n, P n) each.
 
-    Keeps the (S, S) covariance and n-vectors; n x n quantities are made again on access.
+    Rows and columns run over (pixel, sample), the sample fastest.
+    """
+
+    K: Array
+    Q: Array
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solution of the equations of state, Eq. (5), (7), (8) and (13).
+
+    Keeps the input covariance, the hidden states theta_l and n-vectors; n x n kernels are made again on
+    access.
 
     Attributes
     ----------
     problem : Problem
         Network, data and noise.
-    Sigma : (S, S) array
-        Posterior covariance of the input weights of one channel, units of weight^2; the prior's is
-        (sigma_w^2 / S) I.
-    eps : (n,) array
-        Scaled discrepancy (y - f_bar) / sigma^2 = K_f^{-1} y.
+    theta : tuple of arrays
+        log of every covariance against its prior, K_l = L_l e^{theta_l} L_l^T; zero is the Gaussian process.
+    input_covariance : (S, S) array
+        Posterior covariance of the input weights of one unit, units of weight^2; with biases the last row
+        and column are the bias's.
+    scaled_discrepancy : (n, D) array
+        K_f^{-1} y per output.
     free_energy_terms : dict
-        `"KL"` = C KL(Sigma || prior), `"fit"` = 1/2 y^T K_f^{-1} y, `"complexity"` = 1/2 log det K_f.
+        `"KL"` = sum_l N_l KL_l, `"fit"` = 1/2 sum y^T K_f^{-1} y, `"complexity"` = (D/2) log det K_f.
     degrees_of_freedom : float
         tr[Q_f K_f^{-1}].
     residual : float
-        max |Sigma (S/sigma_w^2 I - T/C) - I| with T = Tr{A dQ_f/dSigma}, Eq. (8) at the returned state.
+        The largest of max |Sigma (P^{-1} - T/N_1) - I|, P the prior, and, per hidden layer,
+        max |K - Q - Q g K| / max |Q|, recomputed at the returned state.
     status : Status
         How the solve ended; `status.value` is advice.
     gradients : int
         Gradients of F that it took.
     chi_width : float
-        The width that chi is quoted for: the network's own, and for `sol.gp` that of `sol`.
+        The width that chi is quoted for: the network's own last one, and for `sol.gp` that of `sol`.
     """
 
     problem: Problem
-    Sigma: Array
-    eps: Array
+    theta: Blocks
+    input_covariance: Array
+    scaled_discrepancy: Array
     free_energy_terms: dict[str, float]
     degrees_of_freedom: float
     residual: float
@@ -59,21 +78,23 @@ class Solution:
     chi_width: float
 
     @classmethod
-    def from_state(cls, problem: Problem, state: State, status: Status, gradients: int) -> Solution:
+    def of(cls, problem: Problem, outcome: Outcome, chi_width: float | None = None) -> Solution:
+        state = outcome.state
         return cls(
             problem=problem,
-            Sigma=problem.field.prior_variance * state.R,
-            eps=state.data.eps,
+            theta=state.theta,
+            input_covariance=state.covariances[0],
+            scaled_discrepancy=state.data.eps,
             free_energy_terms={
-                "KL": state.KL_term,
+                "KL": float(sum(state.KL_terms)),
                 "fit": state.data.fit,
                 "complexity": state.data.complexity,
             },
             degrees_of_freedom=state.data.degrees_of_freedom,
             residual=state.residual,
-            status=status,
-            gradients=gradients,
-            chi_width=problem.net.width,
+            status=outcome.status,
+            gradients=outcome.gradients,
+            chi_width=problem.net.width if chi_width is None else chi_width,
         )
 
     @property
@@ -82,77 +103,122 @@ class Solution:
 
     @property
     def width(self) -> float:
-        """Number of channels C."""
+        """Units of the last hidden layer (channels C of a two-layer CNN)."""
         return self.problem.net.width
 
     @property
+    def widths(self) -> Widths:
+        """Units of every hidden layer."""
+        return self.problem.net.widths
+
+    @property
+    def Sigma(self) -> Array:
+        """Covariance of the input weights, (S, S), biases left out; the prior's is (sigma_w^2/S) I."""
+        size = self.problem.field.shape[1]
+        return self.input_covariance[:size, :size]
+
+    @property
+    def overlap_ratio(self) -> Array:
+        """Sigma in units of its prior variance, (S, S): w.overlap_ratio.w is l_*/l_GP along a unit w."""
+        return self.Sigma / self.problem.field.chain.prior_variance[0]
+
+    @property
+    def eps(self) -> Array:
+        """Scaled discrepancy (y - f_bar)/sigma^2 = K_f^{-1} y, in the shape of y."""
+        return self._like_y(self.scaled_discrepancy)
+
+    @property
     def alpha(self) -> float:
-        """Overlap of discrepancy and target, eps.y / y.y; sigma^2 alpha is the relative train discrepancy."""
-        y = self.problem.field.y
-        return float(self.eps @ y / (y @ y))
+        """Overlap of discrepancy and target, tr(eps^T y)/tr(y^T y).
+
+        sigma^2 alpha is the relative train discrepancy.
+        """
+        field = self.problem.field
+        return float(np.sum(self.scaled_discrepancy * field.y)) / field.target_norm2
 
     @property
     def f_bar(self) -> Array:
-        """Mean network output on the training inputs, y - sigma^2 eps, shape (n,)."""
-        return self.problem.field.y - self.problem.field.noise_variance * self.eps
+        """Mean network output on the training inputs, Q_f eps = y - sigma^2 eps, in the shape of y."""
+        return self._like_y(self._mean_output)
+
+    @cached_property
+    def _mean_output(self) -> Array:
+        field = self.problem.field
+        if np.isfinite(field.noise_variance).all():
+            return field.y - field.noise_variance[:, None] * self.scaled_discrepancy
+        return self.Q_f @ self.scaled_discrepancy
 
     @property
     def Q_f(self) -> Array:
-        """Readout kernel of Eq. (7) on the training inputs, shape (n, n); made again on each access."""
-        return self.problem.field.Q_f(self.Sigma)
+        """Readout kernel on the training inputs, Eq. (7), shape (n, n); made again on each access."""
+        chain = self.problem.field.chain
+        return mirrored(chain.maps[-1].value(chain.layers(self.theta)[-1].kernel))
+
+    @property
+    def kernels(self) -> tuple[LayerKernels, ...]:
+        """K and Q of every hidden layer above the first; made again on each access."""
+        layers = self.problem.field.chain.layers(self.theta)[1:]
+        return tuple(
+            LayerKernels(layer.covariance, layer.factor.product)
+            for layer in layers
+            if layer.factor is not None
+        )
 
     @property
     def free_energy(self) -> float:
-        """F = C KL + 1/2 y^T K_f^{-1} y + 1/2 log det K_f, without (n/2) log 2 pi (derived)."""
+        """F = sum_l N_l KL_l + data term, without (n D/2) log 2 pi (derived)."""
         return sum(self.free_energy_terms.values())
 
     @property
+    def log_evidence(self) -> float:
+        """-F - (n D/2) log 2 pi over the data of finite noise."""
+        heard = int(np.isfinite(self.problem.field.noise_variance).sum())
+        return -self.free_energy - 0.5 * heard * self.problem.field.y.shape[1] * math.log(2 * math.pi)
+
+    @property
     def chi_paper(self) -> float:
-        """(1/(C N)) sum_i eps^T (sigma_w^2/S) X_i X_i^T eps: chi as in the text after Eq. (6)."""
-        overlaps = np.tensordot(self.eps, self.problem.field.X, axes=1)  # (N, S)
-        total = self.problem.field.prior_variance * float((overlaps**2).sum())
-        return total / (self.chi_width * len(overlaps))
+        """chi as in the text after Eq. (6): (1/N_{L-1}) sum eps^T Q^(L-1) eps, averaged over pixels.
+
+        For the two-layer CNN (1/(C N)) sum_i eps^T (sigma_w^2/S) X_i X_i^T eps.
+        """
+        chain, eps = self.problem.field.chain, self.scaled_discrepancy
+        pixels = chain.maps[-1].receptive.pixels_in
+        if len(self.theta) == 1:
+            overlaps = np.einsum("pns,nd->psd", chain.X, eps)
+            total = float(np.sum(chain.prior_variance[:, None] * overlaps**2))
+        else:
+            factor = chain.layers(self.theta)[-1].factor
+            assert factor is not None
+            rows = factor.dense.reshape(pixels, len(eps), -1)
+            total = float(np.sum(np.einsum("pnk,nd->pkd", rows, eps) ** 2))
+        return total / (self.chi_width * pixels)
 
     @property
     def chi_response(self) -> float:
-        """(1/C) eps^T Q_f eps: the first-order response of the readout kernel along eps (derived)."""
-        return float(self.eps @ self.f_bar) / self.chi_width
+        """(1/N_{L-1}) sum eps^T Q_f eps: the first-order response of the readout kernel (derived)."""
+        return float(np.sum(self.scaled_discrepancy * self._mean_output)) / self.chi_width
 
     @property
     def readout_load(self) -> float:
-        """tr[Q_f K_f^{-1}] / (N C): effective degrees of freedom per readout weight (derived).
+        """tr[Q_f K_f^{-1}] / P: effective degrees of freedom per readout weight, P the fan-in (derived).
 
         Mean field treats the readout kernel as sharp; it is low by about half the load in alpha and in
         l_* - 1. Above .1 that is a visible error.
         """
         return self.degrees_of_freedom / self.problem.readout_fan_in
 
-    @property
-    def overlap_ratio(self) -> Any:
-        """Sigma in units of its prior variance, (S, S): w.overlap_ratio.w is l_*/l_GP along a unit w."""
-        return self.Sigma / self.problem.field.prior_variance
-
     @cached_property
     def gp(self) -> Solution:
-        """The same fields at C = infinity (chi: the Gaussian process's eps at this network's C)."""
-        field = self.problem.field
-        data = field.at_prior.data
-        return Solution(
-            problem=self.problem.at_width(math.inf),
-            Sigma=field.prior_Sigma,
-            eps=data.eps,
-            free_energy_terms={"KL": 0.0, "fit": data.fit, "complexity": data.complexity},
-            degrees_of_freedom=data.degrees_of_freedom,
-            residual=0.0,
-            status=Status.CONVERGED,
-            gradients=1,
-            chi_width=self.chi_width,
-        )
+        """The same fields at infinite width (chi: the Gaussian process's eps at this network's width)."""
+        outcome = Outcome(self.problem.field.gp, Status.CONVERGED, 1)
+        return Solution.of(self.problem.at_widths(math.inf), outcome, chi_width=self.chi_width)
 
-    @property
+    @cached_property
     def first_order(self) -> FirstOrder:
-        """First order in 1/C of the matrix theory about the Gaussian process (derived)."""
-        return first_order(self.problem.field)
+        """First order in 1/width about the Gaussian process, at this network's ratio of widths (derived)."""
+        widths = self.widths
+        ratios = [1.0 if w == widths[-1] else widths[-1] / w for w in widths]
+        return first_order(self.problem.field, ratios)
 
     def predict(
         self,
@@ -161,45 +227,54 @@ class Solution:
         return_cov: bool = False,
         include_noise: bool = False,
     ) -> Any:
-        """Mean and uncertainty of the network's output at test inputs (derived from Eq. 7).
+        """Mean and uncertainty of the network's output at test inputs (derived).
 
-        f_bar_* = Q_*t eps and Cov f_* = Q_** - Q_*t K_f^{-1} Q_t*, with the solution's Sigma in every Q.
+        f_bar_* = Q_*t eps and Cov f_* = Q_** - Q_*t K_f^{-1} Q_t*, with the solution's kernels in every Q.
 
         Parameters
         ----------
-        X_test : (m, N, S) array
+        X_test : (m, P, S) array, or (m, d) for a fully connected network
         return_std, return_cov : bool
-            Also return the standard deviation (m,) or the covariance (m, m) of the latent output.
+            Also return the standard deviation, in the shape of the mean, or the covariance (m, m) of the
+            latent output, the same for every output.
         include_noise : bool
             Add sigma^2 to the variances: the law of a new observation instead of the latent output.
 
         Returns
         -------
-        mean : (m,) array, alone or in a pair with the standard deviation or the covariance
+        mean : (m,) or (m, D) array, alone or in a pair with the standard deviation or the covariance
         """
         if return_std and return_cov:
             raise ValueError("return_std and return_cov exclude each other; the covariance has both")
         field = self.problem.field
-        X = checks.patches_like(X_test, field.X)
-        cross = field.map.cross(self.Sigma, X)
-        mean = cross @ self.eps
-        if not (return_std or return_cov):
-            return mean
-        K_f = self.Q_f
-        K_f[np.diag_indices(len(K_f))] += field.noise_variance
-        factor = cholesky(K_f, lower=True, overwrite_a=True, check_finite=False)
-        reduced = solve_triangular(factor, cross.T, lower=True, check_finite=False)
-        noise = field.noise_variance if include_noise else 0.0
-        if return_std:
-            variance = field.map.diagonal(self.Sigma, X) - np.einsum("nm,nm->m", reduced, reduced)
-            # a posterior variance is >= 0; rounding may leave -1e-16 of the prior's
-            return mean, np.sqrt(np.maximum(variance, 0.0) + noise)
-        cov = field.map.cross(self.Sigma, X, X) - reduced.T @ reduced
-        return mean, (cov + cov.T) / 2 + noise * np.eye(len(cov))
+        X = field.pixel_major(checks.inputs_like(X_test, field.shape, self.problem.net.flat))
+        noise = self._observation_noise() if include_noise else 0.0
+        predictor = Predictor(field.chain, self.problem.inverse_widths, self.theta)
+        if return_cov:
+            law = predictor.law(X)
+            return self._like_y(law.mean), law.covariance + noise * np.eye(len(law.mean))
+        if not return_std:
+            return self._like_y(predictor.mean(X))
+        mean, variance = predictor.mean_and_variance(X)
+        std = np.repeat(np.sqrt(variance + noise)[:, None], mean.shape[1], axis=1)
+        return self._like_y(mean), self._like_y(std)
+
+    def _observation_noise(self) -> float:
+        noise = self.problem.field.noise_variance
+        if noise.min() != noise.max():
+            raise ValueError(
+                "include_noise=True: the noise differs from datum to datum, so that of a new one is unknown; "
+                "add it to the latent variance yourself"
+            )
+        return float(noise[0])
+
+    def _like_y(self, values: Array) -> Array:
+        return values[:, 0] if self.problem.field.one_output else values
 
     def __repr__(self) -> str:
+        widths = ", ".join(f"{width:g}" for width in self.widths)
         return (
-            f"Solution(C={self.width:g}, alpha={self.alpha:.6g}, alpha_gp={self.gp.alpha:.6g}, "
+            f"Solution(widths=({widths}), alpha={self.alpha:.6g}, alpha_gp={self.gp.alpha:.6g}, "
             f"free_energy={self.free_energy:.6g}, readout_load={self.readout_load:.3g}, "
             f"residual={self.residual:.1e}, {self.status.name.lower()})"
         )

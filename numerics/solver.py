@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
+from numerics.chain import Blocks
 from numerics.continuation import Branch
 from numerics.network import Network
 from numerics.problem import Problem, problem
@@ -24,7 +25,7 @@ class ConvergenceError(RuntimeError):
         self.solution = solution
         self.path = path
         super().__init__(
-            f"C = {solution.width:g}: residual {solution.residual:.2e} > tol = {tol:.1e} after "
+            f"width {solution.width:g}: residual {solution.residual:.2e} > tol = {tol:.1e} after "
             f"{solution.gradients} gradients; {solution.status.value}"
         )
 
@@ -73,21 +74,24 @@ def solve(
     max_iter: int = 300,
     raise_on_failure: bool = True,
 ) -> Solution:
-    """Solve the equations of state, Eq. (7) and (8), on the branch that joins the Gaussian process.
+    """Solve the equations of state, Eq. (5) or (7) and (8), on the branch that joins the Gaussian process.
 
     Parameters
     ----------
     net : Network
-        From `cnn(...)`.
-    X : (n, N, S) array
-        Samples, patches, pixels per patch.
-    y : (n,) or (n, 1) array
-    noise_variance : float
-        sigma^2 > 0, the variance of the observation noise (temperature of the Langevin dynamics).
+        From `cnn(...)` or `fcn(...)`.
+    X : (n, P, S) array, or (n, d) for a fully connected network
+        Samples, pixels (patches), channels (pixels per patch).
+    y : (n,) or (n, D) array
+        D outputs.
+    noise_variance : float or (n,) array
+        sigma^2 > 0, the variance of the observation noise (temperature of the Langevin dynamics);
+        `math.inf` takes a datum out.
     start : Solution or (S, S) array, optional
-        A Sigma to start from; by default the prediction from the Gaussian process.
+        State to start from, a Sigma alone leaves hidden layers at their prior; by default the prediction
+        from the Gaussian process.
     tol : float
-        Largest residual max |Sigma (S/sigma_w^2 I - T/C) - I| to accept.
+        Largest residual (see `Solution.residual`) to accept.
     max_iter : int
         Gradients of the free energy to spend at most.
     raise_on_failure : bool
@@ -102,8 +106,8 @@ def solve(
     """
     bound = problem(net, X, y, noise_variance)
     branch = Branch(bound.field, checks.positive(tol, "tol"))
-    log_R = None if start is None else _log_ratio(start, bound)
-    return solve_on(branch, bound, checks.count(max_iter, "max_iter"), raise_on_failure, log_R)
+    theta = None if start is None else _theta(start, bound)
+    return solve_on(branch, bound, checks.count(max_iter, "max_iter"), raise_on_failure, theta)
 
 
 def solve_path(
@@ -111,7 +115,7 @@ def solve_path(
     X: ArrayLike,
     y: ArrayLike,
     noise_variance: float,
-    widths: ArrayLike,
+    widths: Sequence[float | Sequence[float]] | Array,
     *,
     tol: float = 1e-8,
     max_iter: int = 300,
@@ -124,8 +128,8 @@ def solve_path(
     ----------
     net : Network
         Its variances are used, its width is not.
-    widths : sequence of float
-        Channels C > 0, in any order, `math.inf` allowed.
+    widths : sequence of float, or of one tuple of widths per entry
+        Widths above 0, in any order, `math.inf` allowed; one number stands for every hidden layer.
     callback : callable, optional
         Called with each Solution as it is found (progress bars).
     X, y, noise_variance, tol, max_iter, raise_on_failure
@@ -142,15 +146,15 @@ def solve_path(
     ConvergenceError
         Carrying the failed `solution` and the solved part of the `path`.
     """
-    targets = [checks.width(width, "widths") for width in np.atleast_1d(np.asarray(widths, dtype=object))]
-    if not targets:
-        raise ValueError("widths is empty: give at least one number of channels")
+    if isinstance(widths, str) or not isinstance(widths, Sequence | np.ndarray) or len(widths) == 0:
+        raise ValueError(f"widths={widths!r} must be a sequence of at least one width")
     bound = problem(net, X, y, noise_variance)
+    targets = [bound.at_widths(width) for width in widths]
     branch = Branch(bound.field, checks.positive(tol, "tol"))
     budget = checks.count(max_iter, "max_iter")
     solved: dict[int, Solution] = {}
-    for index in sorted(range(len(targets)), key=lambda i: -targets[i]):
-        sol = solve_on(branch, bound.at_width(targets[index]), budget, raise_on_failure=False)
+    for index in sorted(range(len(targets)), key=lambda i: targets[i].inverse_widths):
+        sol = solve_on(branch, targets[index], budget, raise_on_failure=False)
         if raise_on_failure and not sol.converged:
             raise ConvergenceError(sol, tol, Path([solved[i] for i in sorted(solved)]))
         solved[index] = sol
@@ -166,23 +170,22 @@ def solve_on(
     bound: Problem,
     max_iter: int,
     raise_on_failure: bool = True,
-    log_R: Array | None = None,
+    start: Blocks | None = None,
 ) -> Solution:
     """One more solution on a branch: what `solve` and `solve_path` are made of."""
-    outcome = branch.solve(bound.inverse_width, max_iter, log_R)
-    sol = Solution.from_state(bound, outcome.state, outcome.status, outcome.gradients)
+    sol = Solution.of(bound, branch.solve(bound.inverse_widths, max_iter, start))
     if raise_on_failure and not sol.converged:
         raise ConvergenceError(sol, branch.tol)
     return sol
 
 
-def _log_ratio(start: Solution | ArrayLike, bound: Problem) -> Array:
-    """log(Sigma S / sigma_w^2) of a start."""
-    Sigma = start.Sigma if isinstance(start, Solution) else np.asarray(start, dtype=np.float64)
-    S = bound.field.X.shape[2]
-    if Sigma.shape != (S, S) or not np.allclose(Sigma, Sigma.T):
-        raise ValueError(f"start has shape {Sigma.shape}; give a Solution or a symmetric ({S}, {S}) Sigma")
-    ratios, U = np.linalg.eigh((Sigma + Sigma.T) / (2 * bound.field.prior_variance))
-    if ratios[0] <= 0:
-        raise ValueError("start has an eigenvalue <= 0; a covariance of weights must be positive definite")
-    return (U * np.log(ratios)) @ U.T
+def _theta(start: Solution | ArrayLike, bound: Problem) -> Blocks:
+    """The state of a start: a Solution's own, or a Sigma with every hidden layer at its prior."""
+    if isinstance(start, Solution):
+        if [block.shape for block in start.theta] != [(size, size) for size in bound.field.chain.sizes]:
+            raise ValueError("start is a solution of another network or data set; drop it")
+        return start.theta
+    std = np.sqrt(bound.field.chain.prior_variance)
+    Sigma = checks.covariance(start, len(std), "start")
+    ratios, U = np.linalg.eigh(Sigma / np.multiply.outer(std, std))
+    return ((U * np.log(ratios)) @ U.T, *bound.field.chain.prior[1:])

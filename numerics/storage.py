@@ -29,11 +29,11 @@ def save_comparison(result: Comparison, path: str | Path) -> None:
         "threshold_width": np.array([crossing.width for crossing in result.crossings]),
         "threshold_searched_to": np.array([crossing.searched_to for crossing in result.crossings]),
         "scalar_radius": result.scalar_radius,
-        "noise_variance": field.noise_variance,
-        "weight_variance": net.weight_variance,
+        "noise_variance": field.noise_variance[0],
+        "weight_variance": net.weight_variances[0],
         "readout_variance": net.readout_variance,
         "activation": net.activation,
-        "shape": np.array(field.X.shape),
+        "shape": np.array([len(field.y), *field.shape]),
     }
     write_atomically(path, lambda file: np.savez(file, **arrays))
 

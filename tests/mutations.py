@@ -46,6 +46,19 @@ INPUT_UNITS = f"{NUMERICS}/test_symmetries.py::test_units_of_the_inputs_go_into_
 TARGET_UNITS = f"{NUMERICS}/test_symmetries.py::test_units_of_the_targets_go_into_the_readout_and_the_noise"
 ORDER = f"{NUMERICS}/test_path.py::test_callback_sees_each_solution_large_widths_first[erf]"
 
+DEEP = f"{NUMERICS}/test_deep.py"
+DEEP_GRADIENT = f"{DEEP}::test_gradient_of_the_free_energy_by_differences_of_order_two[three dense layers]"
+DEEP_TANGENT = f"{DEEP}::test_first_order_is_the_limit_of_differences[three dense layers]"
+LINEAR_LINEAR_JOINT = f"{DEEP}::test_test_points_are_training_points_of_infinite_noise[linear units]"
+JOINT = f"{DEEP}::test_test_points_are_training_points_of_infinite_noise[linear units]"
+JOINT = f"{DEEP}::test_test_points_are_training_points_of_infinite_noise[three dense layers]"
+LINEAR_JOINT = f"{DEEP}::test_test_points_are_training_points_of_infinite_noise[linear units]"
+RECURSION = f"{DEEP}::test_infinite_width_is_the_kernel_recursion[two convolutions]"
+WINDOW = f"{DEEP}::test_window_of_equation_14_is_over_neighbours"
+POOLED = f"{DEEP}::test_infinite_width_is_the_kernel_recursion[global pooling]"
+PADDED = f"{DEEP}::test_infinite_width_is_the_kernel_recursion[overlap and padding]"
+BIASES = f"{DEEP}::test_infinite_width_is_the_kernel_recursion[four dense layers with biases]"
+
 CROSSING = "tests/test_cli.py::test_the_crossing_is_where_the_tangent_is_off_by_that_much"
 QUADRATURE = "tests/analytic/test_expectations.py::test_kernel_against_quadrature[entries0-erf]"
 KNOWN_SERIES = "tests/analytic/test_reduced_equation.py::test_series_of_a_known_function"
@@ -84,47 +97,87 @@ def _in(file: str, *mutations: tuple[str, str, str, str]) -> list[Mutation]:
 
 MUTATIONS = [
     *_in(
+        "numerics/network.py",
+        ("1/N is not 1/width", "else 1.0 / width for", "else 2.0 / width for", ORACLE),
+    ),
+    *_in(
         "numerics/fixed_point.py",
+        ("KL times 1/N", "layer.exponential.KL / x if", "layer.exponential.KL * x if", GRADIENT),
+    ),
+    *_in(
+        "numerics/chain.py",
+        ("KL loses 1/2", "np.expm1(t) - t)) / 2", "np.expm1(t) - t))", GRADIENT),
+        ("sign of log det in KL", "np.expm1(t) - t", "np.expm1(t) + t", GRADIENT),
+        ("R for its square root", "for power in (1.0, 0.5, -0.5)", "for power in (1.0, 1.0, -0.5)", GRADIENT),
+        ("sign of T in Eq. (8)", "len(T)) - x * (std", "len(T)) + x * (std", RESIDUAL),
+        ("T in the wrong units", "(std[:, None] * T * std)", "(std[:, None] * T)", GRADIENT),
+        ("sign of g in a hidden layer", "(identity - x * B)", "(identity + x * B)", DEEP_GRADIENT),
+        ("g K g dropped from dKL/dQ", "message *= x", "message *= 0 * x", DEEP_GRADIENT),
+        ("gradient inexact off the solution", "message += L.pull_back(Z)", "L.pull_back(Z)", DEEP_GRADIENT),
+        ("lower for upper in the Cholesky gauge", "np.tril(Z, -1).T", "np.tril(Z, 0).T", DEEP_GRADIENT),
+        ("1/N_1 in every layer", "inverse_widths[level]", "inverse_widths[0]", DEEP_GRADIENT),
+    ),
+    *_in(
+        "numerics/factors.py",
+        ("congruence by L^T", "M, transposed=True)", "M, transposed=False)", DEEP_GRADIENT),
         (
-            "1/C becomes 1/N",
-            "Gamma = (inverse_width * field",
-            "Gamma = (1 / field.X.shape[1] * field",
-            ORACLE,
+            "range of Q too small",
+            "values > RANK_TOLERANCE",
+            "values > 0.5 * values[-1] + RANK_TOLERANCE",
+            LINEAR_JOINT,
         ),
-        ("KL loses 1/2", "/ (2 * inverse_width)", "/ inverse_width", GRADIENT),
+    ),
+    *_in(
+        "numerics/pixels.py",
+        ("mean over the window lost", "len(pool_k) * self.fan_in)", "len(pool_k))", RECURSION),
+        ("pooling is a sum", "1.0 / (len(pool_j) * ", "1.0 / (", POOLED),
+        ("padding seen", "slot_j < 0 or slot_k < 0", "slot_j < -1", PADDED),
         (
-            "sign of log det in KL",
-            "np.expm1(exponents) - exponents",
-            "np.expm1(exponents) + exponents",
-            GRADIENT,
+            "window runs the other way",
+            "np.arange(pixels).reshape(-1, window)",
+            "np.arange(pixels).reshape(window, -1).T",
+            WINDOW,
         ),
-        ("sign of T in the gradient", "root @ (identity - Gamma)", "root @ (identity + Gamma)", GRADIENT),
+    ),
+    *_in(
+        "numerics/preactivations.py",
         (
-            "sign of T in the residual",
-            "np.abs(R @ (identity - Gamma)",
-            "np.abs(R @ (identity + Gamma)",
-            RESIDUAL,
+            "variances' derivative dropped",
+            "self.W += diagonal[:, :, None]",
+            "self.W += 0 * diagonal[:, :, None]",
+            PULL,
         ),
-        ("R for its square root", "np.exp(exponents / 2)", "np.exp(exponents)", GRADIENT),
+        (
+            "hidden variances' derivative dropped",
+            "] += diagonal.ravel()",
+            "] += 0 * diagonal.ravel()",
+            DEEP_GRADIENT,
+        ),
     ),
     *_in(
         "numerics/problem.py",
         (
             "weights without their fan-in",
-            "net.weight_variance / X.shape[2]",
-            "net.weight_variance / 1",
+            "net.weight_variances[0] / size",
+            "net.weight_variances[0] / 1",
             DEAD_PIXELS,
         ),
         (
             "sigma_w for sigma_w^2",
-            "net.weight_variance / X.shape[2]",
-            "net.weight_variance**0.5 / X.shape[2]",
+            "net.weight_variances[0] / size",
+            "net.weight_variances[0]**0.5 / size",
             INPUT_UNITS,
         ),
         (
-            "load per pixel instead of per patch",
-            "self.net.width * self.field.X.shape[1]",
-            "self.net.width * self.field.X.shape[2]",
+            "bias of the first layer is one of all weights",
+            "np.append(prior, net.bias_variance)",
+            "np.append(prior, prior[0])",
+            BIASES,
+        ),
+        (
+            "load per channel alone",
+            "self.net.width * self.field.chain.maps[-1].receptive.fan_in",
+            "self.net.width",
             PATCH_TWICE,
         ),
     ),
@@ -136,83 +189,103 @@ MUTATIONS = [
             "Q[np.diag_indices(n)] += noise_variance**0.5",
             ONE_PIXEL,
         ),
-        ("sign of K_f^{-1} in A", "A -= self._matrix.T", "A += self._matrix.T", PULL),
-        ("A without K_f^{-1}", "A -= self._matrix.T", "A -= 0 * self._matrix.T", ONE_PIXEL),
-        ("twice the fit", "fit=0.5 * float(y @ eps)", "fit=1.0 * float(y @ eps)", EVIDENCE),
-        ("twice the complexity", "complexity=0.5 * log_det", "complexity=log_det", PULL),
+        ("sign of K_f^{-1} in A", "A -= self.eps.shape[1] *", "A += self.eps.shape[1] *", PULL),
+        ("A without K_f^{-1}", "A -= self.eps.shape[1] *", "A -= 0 *", ONE_PIXEL),
+        ("one K_f^{-1} for several outputs", "A -= self.eps.shape[1] *", "A -= 1 *", DEEP_GRADIENT),
+        ("twice the fit", "fit=0.5 * float(np.sum(y * eps))", "fit=1.0 * float(np.sum(y * eps))", EVIDENCE),
+        ("twice the complexity", "complexity=0.5 * outputs", "complexity=outputs", PULL),
         (
             "sign in the degrees of freedom",
-            "n - noise_variance * trace",
-            "n + noise_variance * trace",
+            "n - float(noise_variance @",
+            "n + float(noise_variance @",
             SAMPLE_TWICE,
         ),
-        ("sign of d eps", "deps = -dsymv(1.0", "deps = -dsymv(-1.0", HESSIAN),
-        ("sign of d K_f^{-1}", "dA = dsymm(1.0", "dA = dsymm(-1.0", HESSIAN),
+        ("sign of d eps", "deps = -dsymm(1.0", "deps = -dsymm(-1.0", HESSIAN),
+        ("sign of d K_f^{-1}", "dA = dsymm(float(", "dA = dsymm(-float(", HESSIAN),
     ),
     *_in(
         "numerics/kernel_maps.py",
+        ("mirror images counted once", "2 * scale, out=out", "scale, out=out", ADJOINT),
+        ("diagonal counted twice", "np.tril(corner, -1)", "np.tril(corner, 0)", PULL),
         (
-            "readout without its fan-in",
-            "readout_variance / self.patch_count",
-            "readout_variance / 1",
-            PATCH_TWICE,
-        ),
-        ("mirror images counted once", "2 * self.scale, out=out", "self.scale, out=out", ADJOINT),
-        ("diagonal counted twice", "np.tril(block, -1)", "np.tril(block, 0)", PULL),
-        ("variances' derivative dropped", "W += diagonal[:, :, None]", "W += 0 * diagonal[:, :, None]", PULL),
-        ("panels overlap", "low, high, edges[-1] if edges", "low, high, edges[0] if edges", ADJOINT),
-        (
-            "variances do not move",
-            'dY, np.einsum("ims,ims->im", dY',
-            'dY, 0 * np.einsum("ims,ims->im", dY',
-            HESSIAN,
+            "diagonal blocks weighed as mirrored",
+            "if panel.on_diagonal:",
+            "if not panel.on_diagonal:",
+            ADJOINT,
         ),
         (
-            "prior variance without sigma_a^2/N",
-            "return self.scale * total[:, 0]",
-            "return total[:, 0]",
-            NEXT_DATUM,
+            "value without sigma_a^2",
+            "group.weight\n                    total += part\n                _place(Q,",
+            "group.weight / self.variance\n                    total += part\n                _place(Q,",
+            ORACLE,
+        ),
+        (
+            "biases of the units above dropped",
+            "total.fill(self.bias_variance)",
+            "total.fill(0 * self.bias_variance)",
+            BIASES,
         ),
     ),
     *_in(
         "numerics/perturbation.py",
         (
-            "power of the prior variance in d Sigma",
-            "field.prior_variance**2",
-            "field.prior_variance**1",
+            "slope not per prior variance",
+            "(std[:, None] * gp.T[0] * std, *hidden)",
+            "(std[:, None] * gp.T[0], *hidden)",
             TANGENT,
         ),
-        ("sign of d alpha", "alpha_slope=-float", "alpha_slope=float", TANGENT),
-        ("d alpha not per y.y", "along_eps * slope)) / y2", "along_eps * slope))", TANGENT),
+        ("sign of d alpha", "alpha_slope=-response", "alpha_slope=response", TANGENT),
+        ("d alpha not per y.y", "-response / field.target_norm2", "-response", TANGENT),
+        ("off-diagonal responses once", "off_diagonal = 2.0 *", "off_diagonal = 1.0 *", TANGENT),
+        ("K_2 moves with Q_2 alone", "mirrored(dQ) + root", "mirrored(dQ) + 0 * root", DEEP_TANGENT),
     ),
     *_in(
         "numerics/solution.py",
-        ("alpha per sample", "self.eps @ y / (y @ y)", "self.eps @ y / len(y)", TARGET_UNITS),
-        ("sign of eps in f_bar", ".y - self.", ".y + self.", FITTED),
-        ("chi_response with y for f_bar", "self.eps @ self.f_bar", "self.eps @ self.problem.field.y", FIELDS),
-        ("chi_paper summed over patches", "(self.chi_width * len(overlaps))", "self.chi_width", PATCH_TWICE),
-        ("chi_paper linear in eps", "(overlaps**2)", "abs(overlaps)", FIELDS),
+        ("alpha per sample", "field.y)) / field.target_norm2", "field.y)) / len(field.y)", TARGET_UNITS),
+        ("sign of eps in f_bar", "field.y - field.noise", "field.y + field.noise", FITTED),
+        (
+            "chi_response with y for f_bar",
+            "self.scaled_discrepancy * self._mean_output",
+            "self.scaled_discrepancy * self.problem.field.y",
+            FIELDS,
+        ),
+        ("chi_paper summed over patches", "/ (self.chi_width * pixels)", "/ self.chi_width", PATCH_TWICE),
+        ("chi_paper linear in eps", "* overlaps**2)", "* abs(overlaps))", FIELDS),
         ("chi of the process at infinite width", "chi_width=self.chi_width", "chi_width=math.inf", GP_FIELDS),
-        ("variance grows by what is learned", "X) - np.einsum", "X) + np.einsum", NEXT_DATUM),
-        ("covariance grows by what is learned", "X, X) - reduced.T", "X, X) + reduced.T", COVARIANCE),
         (
             "sigma for sigma^2 of an observation",
-            "noise = field.noise_variance if",
-            "noise = field.noise_variance**0.5 if",
+            "return float(noise[0])",
+            "return float(noise[0])**0.5",
             NEXT_DATUM,
         ),
-        ("variance without training noise", "] += field.noise_variance", "] += 1e-6", NEXT_DATUM),
-        ("sign of the mean", "mean = cross @", "mean = -cross @", NEXT_DATUM),
+    ),
+    *_in(
+        "numerics/prediction.py",
+        ("covariance grows by what is learned", "own - reduced.T", "own + reduced.T", COVARIANCE),
+        ("variance without training noise", "] += self.chain.noise_variance[heard]", "] += 1e-6", NEXT_DATUM),
+        ("sign of the mean", "[0] @ self.eps for", "[0] @ -self.eps for", JOINT),
+        (
+            "test points see the prior's hidden kernel",
+            "K_cross = Q_cross + response",
+            "K_cross = Q_cross + 0 * response",
+            JOINT,
+        ),
+        (
+            "hidden variance of test points",
+            "+ response @ K @ response.T",
+            "- response @ K @ response.T",
+            JOINT,
+        ),
     ),
     *_in(
         "numerics/solver.py",
-        ("narrow widths first", "-targets[i]", "targets[i]", ORDER),
         (
-            "units of the start",
-            "/ (2 * bound.field.prior_variance)",
-            "/ (1 * bound.field.prior_variance)",
-            RESIDUAL,
+            "narrow widths first",
+            "targets[i].inverse_widths)",
+            "[-x for x in targets[i].inverse_widths])",
+            ORDER,
         ),
+        ("units of the start", "np.multiply.outer(std, std))", "std)", RESIDUAL),
     ),
     *_in(
         "numerics/compare.py",

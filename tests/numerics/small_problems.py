@@ -6,6 +6,8 @@ import numpy as np
 from oracle import Oracle
 
 from numerics import cnn
+from numerics.data_terms import mean_field
+from numerics.preactivations import InputKernel
 from numerics.problem import problem
 
 
@@ -31,14 +33,52 @@ class Small:
         return cnn(channels, weight_variance=1.5, readout_variance=0.7, activation=self.activation)
 
     @property
-    def field(self):
-        return problem(self.net(1.0), *self.data).field
+    def chain(self):
+        return problem(self.net(1.0), *self.data).field.chain
 
     def Sigma(self, seed=5):
         """A covariance of the prior's size that is far from isotropic."""
         rng = np.random.default_rng(seed)
         L = rng.standard_normal(self.oracle.Sigma_0.shape)
         return self.oracle.Sigma_0[0, 0] * (L @ L.T / len(L) + 0.2 * np.eye(len(L)))
+
+
+class ReadoutMap:
+    """The chain's readout map as functions of Sigma."""
+
+    def __init__(self, small):
+        self.chain = small.chain
+        self.map = self.chain.maps[-1]
+
+    def kernel(self, Sigma):
+        return InputKernel.at(self.chain.X, Sigma)
+
+    def value(self, Sigma):
+        return self.map.value(self.kernel(Sigma))
+
+    def adjoint(self, Sigma, A):
+        return self.map.adjoint(self.kernel(Sigma), A)
+
+    def tangent(self, Sigma, dSigma):
+        return self.map.tangent(self.kernel(Sigma), self.kernel(dSigma))
+
+    def adjoint_tangent(self, Sigma, dSigma, A, dA):
+        return self.map.adjoint_tangent(self.kernel(Sigma), self.kernel(dSigma), A, dA)
+
+    def cross(self, Sigma, rows, cols):
+        rows, cols = (np.ascontiguousarray(X.transpose(1, 0, 2)) for X in (rows, cols))
+        return self.map.cross(InputKernel.between(rows, cols, Sigma))
+
+    def data_term(self, Sigma):
+        return mean_field(self.value(Sigma), self.chain.y, self.chain.noise_variance)
+
+    def pull(self, Sigma):
+        return self.adjoint(Sigma, self.data_term(Sigma).A)
+
+    def pull_tangent(self, Sigma, dSigma):
+        data = self.data_term(Sigma)
+        _, dA = data.tangent(self.tangent(Sigma, dSigma))
+        return self.adjoint_tangent(Sigma, dSigma, data.A, dA)
 
 
 def symmetric(rng, size):

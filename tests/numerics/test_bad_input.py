@@ -49,7 +49,7 @@ BAD_TARGETS = {
     "too few": Y[:-1],
     "too many": np.append(Y, 1.0),
     "row": Y[None],
-    "two outputs": np.stack([Y, Y], axis=1),
+    "three axes": Y[:, None, None],
     "scalar": 1.0,
     "NaN": changed(Y, np.nan),
     "infinite": changed(Y, -np.inf),
@@ -103,7 +103,7 @@ def test_bad_iteration_counts_are_named(bad):
 @pytest.mark.parametrize("bad", BAD_NUMBERS.values(), ids=BAD_NUMBERS)
 @pytest.mark.parametrize("name", ["channels", "weight_variance", "readout_variance"])
 def test_bad_networks_are_named(name, bad):
-    if name == "channels" and bad == [0.1]:
+    if name in ("channels", "weight_variance") and isinstance(bad, list | np.ndarray):
         bad = [[0.1]]  # one number in a sequence is one layer
     with pytest.raises(ValueError, match=name):
         cnn(**{"channels": 30, name: bad})
@@ -122,7 +122,10 @@ def test_more_layers_than_there_are_yet_are_refused():
     assert cnn((30,)) == cnn(30)
 
 
-BAD_WIDTHS = {"empty": [], "a word": "640", "nothing": None} | {k: [30, v] for k, v in BAD_NUMBERS.items()}
+BAD_WIDTHS = {"empty": [], "a word": "640", "nothing": None} | {
+    k: [30, [0.1, 0.1] if np.ndim(v) else v]  # one number in a sequence is one layer
+    for k, v in BAD_NUMBERS.items()
+}
 
 
 @pytest.mark.parametrize("bad", BAD_WIDTHS.values(), ids=BAD_WIDTHS)

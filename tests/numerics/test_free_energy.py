@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from small_problems import Small, symmetric
+from small_problems import ReadoutMap, Small, symmetric
 
+from numerics.data_terms import mirrored
 from numerics.fixed_point import evaluate
 
 C = 40.0
@@ -21,14 +22,14 @@ def log_ratio(small, Sigma):
 
 
 def state(small, Sigma, C=C):
-    return evaluate(small.field, 1 / C, log_ratio(small, Sigma))
+    return evaluate(small.chain, (1 / C,), (log_ratio(small, Sigma),))
 
 
 def test_free_energy_and_its_terms_are_the_oracle_s(small):
     Sigma, oracle = small.Sigma(), small.oracle
     got = state(small, Sigma)
     assert abs(got.F - oracle.free_energy(Sigma, C)) < 1e-12 * abs(got.F)
-    assert got.KL_term == pytest.approx(C * oracle.kl(Sigma), rel=1e-12)
+    assert got.KL_terms[0] == pytest.approx(C * oracle.kl(Sigma), rel=1e-12)
     assert got.data.fit == pytest.approx(small.y @ oracle.eps(Sigma) / 2, rel=1e-12)
     assert got.data.complexity == pytest.approx(np.linalg.slogdet(oracle.K_f(Sigma))[1] / 2, rel=1e-12)
     assert got.data.degrees_of_freedom == pytest.approx(oracle.readout_load(Sigma, C) * 3 * C, rel=1e-12)
@@ -38,12 +39,12 @@ def test_free_energy_and_its_terms_are_the_oracle_s(small):
 def test_divergence_keeps_its_digits_next_to_the_prior(small):
     t = 1e-7 * symmetric(np.random.default_rng(0), small.oracle.S)
     # KL = tr t^2/4 + O(t^3) of order 1e-14; the printed form cancels to 1e-16, two digits
-    assert evaluate(small.field, 1.0, t).KL_term == pytest.approx(np.sum(t * t) / 4, rel=1e-6)
+    assert evaluate(small.chain, (1.0,), (t,)).KL_terms[0] == pytest.approx(np.sum(t * t) / 4, rel=1e-6)
 
 
 def test_A_is_the_outer_product_minus_the_inverse(small):
     Sigma = small.Sigma()
-    data = small.field.data_term(Sigma)
+    data = ReadoutMap(small).data_term(Sigma)
     np.testing.assert_allclose(np.tril(data.A), np.tril(small.oracle.A(Sigma)), rtol=1e-10, atol=1e-10)
 
 
@@ -51,14 +52,14 @@ def test_gradient_of_the_free_energy_by_central_differences_of_order_two(small):
     rng = np.random.default_rng(3)
     Sigma = small.Sigma()
     start = state(small, Sigma)
-    L = matrix_function(np.sqrt, start.R)
+    L = matrix_function(np.sqrt, start.covariances[0] / small.oracle.Sigma_0[0, 0])
     for _ in range(3):
         H = symmetric(rng, small.oracle.S)
 
         def F(t, H=H):
             return state(small, small.oracle.Sigma_0[0, 0] * L @ matrix_function(np.exp, t * H) @ L).F
 
-        slope = C / 2 * np.sum(start.E * H)
+        slope = C / 2 * np.sum(start.E[0] * H)
         errors = [abs((F(h) - F(-h)) / (2 * h) - slope) for h in (0.02, 0.01)]
         # fourth-order terms change the ratio 4 by O(h^2); a wrong slope gives the ratio 1
         assert errors[0] / errors[1] == pytest.approx(4, rel=0.02)
@@ -67,8 +68,8 @@ def test_gradient_of_the_free_energy_by_central_differences_of_order_two(small):
 
 def test_pull_is_minus_twice_the_derivative_of_the_data_term(small):
     rng = np.random.default_rng(4)
-    Sigma, field = small.Sigma(), small.field
-    T = field.pull(Sigma).T
+    Sigma, field = small.Sigma(), ReadoutMap(small)
+    T = field.pull(Sigma)
     for _ in range(3):
         D = small.oracle.Sigma_0[0, 0] * symmetric(rng, small.oracle.S)
         slope = -np.sum(T * D) / 2
@@ -79,14 +80,13 @@ def test_pull_is_minus_twice_the_derivative_of_the_data_term(small):
 
 def test_hessian_product_by_central_differences_of_order_two(small):
     rng = np.random.default_rng(5)
-    Sigma, field = small.Sigma(), small.field
-    data = field.data_term(Sigma)
+    Sigma, field = small.Sigma(), ReadoutMap(small)
     for _ in range(3):
         D = small.oracle.Sigma_0[0, 0] * symmetric(rng, small.oracle.S)
-        dT = field.pull_tangent(Sigma, data, D)
+        dT = field.pull_tangent(Sigma, D)
         errors = []
         for h in (0.02, 0.01):
-            difference = (field.pull(Sigma + h * D).T - field.pull(Sigma - h * D).T) / (2 * h)
+            difference = (field.pull(Sigma + h * D) - field.pull(Sigma - h * D)) / (2 * h)
             errors.append(np.linalg.norm(difference - dT))
         assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
         assert errors[1] < 0.1 * np.linalg.norm(dT)
@@ -94,17 +94,16 @@ def test_hessian_product_by_central_differences_of_order_two(small):
 
 def test_hessian_is_symmetric(small):
     rng = np.random.default_rng(6)
-    Sigma, field = small.Sigma(), small.field
-    data = field.data_term(Sigma)
+    Sigma, field = small.Sigma(), ReadoutMap(small)
     u, v = (symmetric(rng, small.oracle.S) for _ in range(2))
-    left = np.sum(u * field.pull_tangent(Sigma, data, v))
-    right = np.sum(v * field.pull_tangent(Sigma, data, u))
+    left = np.sum(u * field.pull_tangent(Sigma, v))
+    right = np.sum(v * field.pull_tangent(Sigma, u))
     # rounding through K_f^{-1}: 1e-16 times its condition number, below 1e3 here
     assert left == pytest.approx(right, rel=1e-10)
 
 
 def test_infinite_width_is_the_log_evidence_of_the_process(small):
-    at_prior = evaluate(small.field, 0.0, np.zeros((small.oracle.S,) * 2))
+    at_prior = evaluate(small.chain, (0.0,), (np.zeros((small.oracle.S,) * 2),))
     K = small.oracle.K_f(small.oracle.Sigma_0)
     sign, log_det = np.linalg.slogdet(2 * math.pi * K)
     log_evidence = -(small.y @ np.linalg.solve(K, small.y) + log_det) / 2
@@ -117,7 +116,7 @@ def test_infinite_width_is_the_log_evidence_of_the_process(small):
 def test_memory_that_is_never_written_is_never_computed_with(monkeypatch):
     """Fresh memory can hold any bits; arithmetic on some of them warns or overflows."""
     small = Small("erf", n=130)  # three row panels: half of Q_f is above them
-    field, Sigma, empty = small.field, small.Sigma(), np.empty
+    field, Sigma, empty = ReadoutMap(small), small.Sigma(), np.empty
     expected = small.oracle.T(Sigma)
     # a signalling NaN, infinity, the largest number
     for bits in (0x7FF0000000000001, 0x7FF0000000000000, 0x7FEFFFFFFFFFFFFF):
@@ -129,10 +128,10 @@ def test_memory_that_is_never_written_is_never_computed_with(monkeypatch):
             return array
 
         monkeypatch.setattr(np, "empty", dirty)
-        pull = field.pull(Sigma)
-        dT = field.pull_tangent(Sigma, pull.data, Sigma)
-        Q = field.Q_f(Sigma)
+        T = field.pull(Sigma)
+        dT = field.pull_tangent(Sigma, Sigma)
+        Q = mirrored(field.value(Sigma))
         monkeypatch.undo()
-        np.testing.assert_allclose(pull.T, expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(T, expected, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(Q, small.oracle.Q(Sigma), rtol=0, atol=1e-12)
         assert np.isfinite(dT).all()

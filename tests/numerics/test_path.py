@@ -94,11 +94,11 @@ def test_one_thread_and_two_agree():
     # three row panels: the sums over them are taken in another order
     assert two.free_energy == pytest.approx(one.free_energy, rel=1e-12)
     np.testing.assert_allclose(two.Sigma, one.Sigma, rtol=0, atol=1e-12)
-    field, Sigma = one.problem.field, one.Sigma
+    chain, theta = one.problem.field.chain, one.theta
     with parallel.threads(1):
-        T_1 = field.pull(Sigma).T
+        (T_1,) = chain.pull(theta, (1 / 50,)).T
     with parallel.threads(2):
-        T_2 = field.pull(Sigma).T
+        (T_2,) = chain.pull(theta, (1 / 50,)).T
     np.testing.assert_allclose(T_2, T_1, rtol=0, atol=1e-12 * np.abs(T_1).max())
 
 

@@ -1,0 +1,234 @@
+"""The chain of a network's layers and its free energy, with the exact gradient.
+
+Each hidden layer l is a Gaussian measured against its prior: K_l = L_l e^{theta_l} L_l^T with
+L_l L_l^T = Q_l(K_{l-1}) (Cholesky), and for the input layer Sigma = P^{1/2} e^{theta_1} P^{1/2} with the
+prior covariance P. In these coordinates
+
+    F(theta) = sum_l N_l/2 [tr e^{theta_l} - dim - tr theta_l] + Psi(Q_f),
+
+every KL term is a function of its own theta alone, and theta = 0 is the Gaussian process. With
+T_l = -2 d(rest of F)/dK_l, B_l = L_l^T (T_l/N_l) L_l and M_l = e^{theta_l}, the gradient in the Fisher
+metric of the KL terms is
+
+    E_l = M_l^{1/2} (I - B_l) M_l^{1/2} - I,       dF = (N_l/2) tr(E_l H_l) along M_l^{1/2} e^{H_l} M_l^{1/2},
+
+and E_l = 0 is Eq. (5), (8) and (13): K_l = (I - Q_l g_l)^{-1} Q_l with g_l = T_l/N_l. What layer l says
+to the one below follows without inverting Q_l:
+
+    -2 dF/dQ_l = T_l + T_l K_l T_l / N_l + L_l^{-T} Z_l L_l^{-1},
+
+the last term, which makes the gradient exact off the solution, vanishing with E_l (derived).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics import parallel
+from numerics.data_terms import DataTerm, NotPositiveDefinite, mean_field, mirrored
+from numerics.factors import Factor, factor, range_basis
+from numerics.kernel_maps import KernelMap
+from numerics.preactivations import HiddenKernel, InputKernel, Kernel
+
+Array = NDArray[np.float64]
+Blocks = tuple[Array, ...]  # one symmetric matrix per hidden layer
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """M = e^theta with its roots, from one eigendecomposition."""
+
+    theta: Array
+    M: Array
+    root: Array
+    inverse_root: Array
+    KL: float  # 1/2 [tr M - dim - tr theta], the KL per unit
+
+    @classmethod
+    def of(cls, theta: Array) -> Exponential:
+        if not theta.any():
+            identity = np.eye(len(theta))
+            return cls(theta, identity, identity, identity, 0.0)
+        with parallel.for_factorisation(len(theta)):
+            t, U = np.linalg.eigh(theta)
+            M, root, inverse_root = ((U * np.exp(power * t)) @ U.T for power in (1.0, 0.5, -0.5))
+        # e^t - 1 - t: the KL without cancellation at small t
+        return cls(theta, (M + M.T) / 2, root, inverse_root, float(np.sum(np.expm1(t) - t)) / 2)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One hidden layer of a chain at one state.
+
+    `factor` is L_l, None for the input layer; `covariance` is Sigma or K_l; `kernel` gives the blocks of
+    its pre-activations.
+    """
+
+    exponential: Exponential
+    factor: Factor | None
+    covariance: Array
+    kernel: Kernel
+
+
+@dataclass(frozen=True)
+class Pull:
+    """The free energy's slope at one state.
+
+    Attributes
+    ----------
+    data : DataTerm
+    layers : tuple of Layer
+    T : tuple of arrays
+        T_l = -2 d(rest of F)/d(Sigma or K_l), symmetric.
+    E : tuple of arrays
+        The natural gradient, symmetric.
+    residuals : tuple of float
+        max |Sigma (P^{-1} - T/N_1) - I| and max |K_l - Q_l - Q_l T_l K_l / N_l| / max |Q_l|.
+    """
+
+    data: DataTerm
+    layers: tuple[Layer, ...]
+    T: Blocks
+    E: Blocks
+    residuals: tuple[float, ...]
+
+
+class Chain:
+    """theta -> F and its natural gradient, for one data set and one prior, at any widths.
+
+    Parameters
+    ----------
+    X : (P, n, S) array
+        Pixel-major inputs.
+    y : (n, D) array
+    noise_variance : (n,) array
+    prior_variance : (S,) array
+        Prior variance of each input weight, fan-in divided out.
+    maps : sequence of KernelMap
+        One per hidden layer: to the next layer's prior kernel, the last one to Q_f.
+    """
+
+    def __init__(
+        self, X: Array, y: Array, noise_variance: Array, prior_variance: Array, maps: Sequence[KernelMap]
+    ):
+        self.X = X
+        self.y = y
+        self.noise_variance = noise_variance
+        self.prior_variance = prior_variance
+        self.maps = tuple(maps)
+
+    @cached_property
+    def bases(self) -> tuple[Array | None, ...]:
+        """Of each hidden layer above the first: a basis of the range of Q_l where that is singular.
+
+        The range is the Gaussian process's: it does not move with the state.
+        """
+        found: list[Array | None] = []
+        kernel: Kernel = InputKernel.at(self.X, np.diag(self.prior_variance))
+        for level in range(len(self.maps) - 1):
+            Q = self.maps[level].value(kernel)
+            if not np.isfinite(np.tril(Q)).all():
+                raise NotPositiveDefinite
+            found.append(range_basis(Q))
+            kernel = HiddenKernel.at(mirrored(Q), self.maps[level].receptive.pixels_out)
+        return tuple(found)
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Dimension of each theta_l: input weights, then the ranks of the hidden kernels."""
+        samples = self.X.shape[1]
+        ranks = (
+            m.receptive.pixels_out * samples if basis is None else basis.shape[1]
+            for m, basis in zip(self.maps, self.bases, strict=False)
+        )
+        return (self.X.shape[2], *ranks)
+
+    @property
+    def prior(self) -> Blocks:
+        """theta = 0, the Gaussian process."""
+        return tuple(np.zeros((size, size)) for size in self.sizes)
+
+    def layers(self, theta: Blocks) -> tuple[Layer, ...]:
+        """Sigma, K_2, ... at a state.
+
+        Raises
+        ------
+        NotPositiveDefinite
+            When a hidden layer's Q has no Cholesky factor.
+        """
+        std = np.sqrt(self.prior_variance)
+        first = Exponential.of(theta[0])
+        Sigma = std[:, None] * first.M * std
+        layers = [Layer(first, None, Sigma, InputKernel.at(self.X, Sigma))]
+        for level, block in enumerate(theta[1:]):
+            pixels = self.maps[level].receptive.pixels_out
+            layers.append(
+                _hidden(self.maps[level].value(layers[-1].kernel), self.bases[level], block, pixels)
+            )
+        return tuple(layers)
+
+    def data_term(self, layers: Sequence[Layer]) -> DataTerm:
+        return mean_field(self.maps[-1].value(layers[-1].kernel), self.y, self.noise_variance)
+
+    def pull(self, theta: Blocks, inverse_widths: Sequence[float]) -> Pull:
+        """F's data term and natural gradient: one gradient's worth of work."""
+        layers = self.layers(theta)
+        data = self.data_term(layers)
+        T: list[Array] = []
+        E: list[Array] = []
+        residuals: list[float] = []
+        message = data.A
+        for level in reversed(range(len(layers))):
+            layer, x = layers[level], inverse_widths[level]
+            T_l = self.maps[level].adjoint(layer.kernel, message)
+            if level > 0:
+                message, E_l, residual = _relay(layer, T_l, x)
+            else:
+                E_l, residual = _input(np.sqrt(self.prior_variance), layer, T_l, x)
+            T.insert(0, T_l)
+            E.insert(0, E_l)
+            residuals.insert(0, residual)
+        return Pull(data, layers, tuple(T), tuple(E), tuple(residuals))
+
+
+def _hidden(Q: Array, basis: Array | None, theta: Array, pixels: int) -> Layer:
+    exponential = Exponential.of(theta)
+    with parallel.for_factorisation(len(Q)):
+        L = factor(Q, basis)
+        K = L.outer(exponential.M)
+    return Layer(exponential, L, K, HiddenKernel.at(K, pixels))
+
+
+def _input(std: Array, layer: Layer, T: Array, x: float) -> tuple[Array, float]:
+    """Natural gradient and residual of the input layer; nothing is below it."""
+    exponential = layer.exponential
+    gap = np.eye(len(T)) - x * (std[:, None] * T * std)
+    E = exponential.root @ gap @ exponential.root - np.eye(len(T))
+    equation = exponential.M @ gap - np.eye(len(T))  # R (I - Gamma) - I, similar to Eq. (8)
+    return (E + E.T) / 2, float(np.abs(std[:, None] * equation / std).max())
+
+
+def _relay(layer: Layer, T: Array, x: float) -> tuple[Array, Array, float]:
+    """What a hidden layer tells the one below, -2 dF/dQ_l, with its own gradient and residual."""
+    L, exponential, K = layer.factor, layer.exponential, layer.covariance
+    assert L is not None
+    with parallel.for_factorisation(len(T)):
+        B = L.inner(T)
+        identity = np.eye(len(B))
+        E = exponential.root @ (identity - x * B) @ exponential.root - identity
+        E = (E + E.T) / 2
+        TK = T @ K
+        message = TK @ T
+        message *= x
+        message += T
+        Z = np.tril(B @ exponential.root @ E @ exponential.inverse_root)
+        Z += np.tril(Z, -1).T
+        message += L.pull_back(Z)
+        Q = L.product
+        off = K - Q - x * (Q @ TK)
+    return (message + message.T) / 2, E, float(np.abs(off).max() / np.abs(Q).max())

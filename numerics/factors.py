@@ -1,0 +1,97 @@
+"""Square roots L of a prior kernel, Q = L L^T, also where Q is singular.
+
+A linear layer on more samples than features, or a duplicated sample, makes Q singular, with the same
+range at every state. There L = V l, V an orthonormal basis of that range and l l^T = V^T Q V; every
+formula of `numerics.chain` then lives on the range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+from scipy.linalg.blas import dtrmm, dtrsm
+
+from numerics.data_terms import NotPositiveDefinite, mirrored
+
+Array = NDArray[np.float64]
+
+# Pivots of a Cholesky factor below 1e-6 of the largest: eigenvalues near rounding, look at them.
+SUSPECT_PIVOTS = 1e-6
+RANK_TOLERANCE = 1e-13  # of the largest eigenvalue: a few hundred roundings
+
+
+@dataclass(frozen=True)
+class Factor:
+    """L = V l: `lower` is l in C order, `basis` is V (dim, rank) or None for the identity."""
+
+    lower: Array
+    basis: Array | None = None
+
+    def outer(self, M: Array) -> Array:
+        """L M L^T for a symmetric M (rank, rank)."""
+        inside = _congruence(self.lower.T, M, transposed=True)
+        return inside if self.basis is None else _symmetric(self.basis @ inside @ self.basis.T)
+
+    def inner(self, T: Array) -> Array:
+        """L^T T L for a symmetric T (dim, dim)."""
+        if self.basis is not None:
+            T = _symmetric(self.basis.T @ T @ self.basis)
+        return _congruence(self.lower.T, T, transposed=False)
+
+    def pull_back(self, Z: Array) -> Array:
+        """L^{-T} Z L^{-1} on the range, for a symmetric Z (rank, rank)."""
+        upper = self.lower.T
+        half = dtrsm(1.0, upper, Z, side=0, lower=0)
+        inside = _symmetric(dtrsm(1.0, upper, half.T, side=0, lower=0))
+        return inside if self.basis is None else _symmetric(self.basis @ inside @ self.basis.T)
+
+    @property
+    def dense(self) -> Array:
+        """L as an array (dim, rank)."""
+        return self.lower if self.basis is None else self.basis @ self.lower
+
+    @property
+    def product(self) -> Array:
+        """Q = L L^T."""
+        return self.dense @ self.dense.T
+
+
+def factor(Q: Array, basis: Array | None) -> Factor:
+    """Factor of a Q whose lower triangle is valid and is overwritten.
+
+    Raises
+    ------
+    NotPositiveDefinite
+        When Q (on the basis) has no Cholesky factor.
+    """
+    if basis is not None:
+        Q = basis.T @ mirrored(Q) @ basis
+    upper, info = lapack.dpotrf(Q.T, lower=0, overwrite_a=1, clean=1)
+    if info != 0:
+        raise NotPositiveDefinite
+    return Factor(upper.T, basis)
+
+
+def range_basis(Q: Array) -> Array | None:
+    """Orthonormal basis (dim, rank) of the range of a Q whose lower triangle is valid; None at full rank."""
+    full = mirrored(Q)
+    upper, info = lapack.dpotrf(full, lower=0, clean=1)
+    pivots = np.diagonal(upper)
+    if info == 0 and pivots.min() > SUSPECT_PIVOTS * pivots.max():
+        return None
+    values, vectors = np.linalg.eigh(full)
+    kept = values > RANK_TOLERANCE * values[-1]
+    return None if kept.all() else np.ascontiguousarray(vectors[:, kept])
+
+
+def _congruence(upper: Array, M: Array, transposed: bool) -> Array:
+    """U M U^T, or U^T M U if transposed, for an upper triangular U in Fortran order and a symmetric M."""
+    half = dtrmm(1.0, upper, M, side=0, lower=0, trans_a=int(transposed))
+    return _symmetric(dtrmm(1.0, upper, half.T, side=0, lower=0, trans_a=int(transposed)))
+
+
+def _symmetric(M: Array) -> Array:
+    return (M + M.T) / 2

@@ -1,0 +1,95 @@
+"""Which pixels of one layer meet in which pixels of the next: windows and pooling, as index arrays.
+
+A layer's weights share a window: output pixel j sees, through slot i of the window, input pixel
+windows[j, i] (-1: padding, which is zero). Post-activations may be average-pooled before that: slot i
+then sees the mean over a group of pixels. With a weight per slot,
+
+    Q_(mu j)(nu j') = (sigma^2 / window) sum_i  mean_{a in slot(j, i)} mean_{b in slot(j', i)} G_(mu a)(nu b).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pairs (a, b) of input pixels that enter one pair of output pixels with one weight."""
+
+    weight: float
+    pairs: tuple[Pair, ...]
+
+
+@dataclass(frozen=True)
+class Receptive:
+    """Windows over (pooled) pixels.
+
+    Attributes
+    ----------
+    windows : (P_out, window) array of int
+        Index of the pooled pixel that each slot sees; -1 is padding.
+    pools : tuple of tuples of int
+        Members of each pooled pixel; singletons without pooling.
+    """
+
+    windows: NDArray[np.intp]
+    pools: tuple[tuple[int, ...], ...]
+
+    @property
+    def pixels_in(self) -> int:
+        return 1 + max(max(pool) for pool in self.pools)
+
+    @property
+    def pixels_out(self) -> int:
+        return len(self.windows)
+
+    @property
+    def fan_in(self) -> int:
+        """Slots of the window; times the width below, the number of weights of an output."""
+        return self.windows.shape[1]
+
+    @cached_property
+    def groups(self) -> dict[Pair, tuple[Group, ...]]:
+        """What makes each block (j, j') of Q, every ordered pair of output pixels."""
+        return {(j, k): self._groups(j, k) for j in range(self.pixels_out) for k in range(self.pixels_out)}
+
+    def _groups(self, j: int, k: int) -> tuple[Group, ...]:
+        by_weight: dict[float, list[Pair]] = {}
+        for slot_j, slot_k in zip(self.windows[j], self.windows[k], strict=True):
+            if slot_j < 0 or slot_k < 0:
+                continue
+            pool_j, pool_k = self.pools[slot_j], self.pools[slot_k]
+            weight = 1.0 / (len(pool_j) * len(pool_k) * self.fan_in)
+            by_weight.setdefault(weight, []).extend((a, b) for a in pool_j for b in pool_k)
+        return tuple(Group(weight, tuple(pairs)) for weight, pairs in by_weight.items())
+
+    @property
+    def terms(self) -> int:
+        """Pairs of input pixels in the blocks j >= j' of Q: its cost in units of n^2 kernel entries."""
+        return sum(len(group.pairs) for (j, k), groups in self.groups.items() if j >= k for group in groups)
+
+
+def unpooled(pixels: int) -> tuple[tuple[int, ...], ...]:
+    return tuple((p,) for p in range(pixels))
+
+
+def dense(pixels: int, pools: Sequence[Sequence[int]] | None = None) -> Receptive:
+    """One output pixel that sees every (pooled) pixel with a weight of its own: dense layers, readouts."""
+    groups = unpooled(pixels) if pools is None else tuple(tuple(pool) for pool in pools)
+    return Receptive(np.arange(len(groups))[None, :], groups)
+
+
+def blocks(pixels: int, window: int) -> Receptive:
+    """Non-overlapping windows over neighbours: slot i of output pixel j sees pixel i + j window (Eq. 14)."""
+    if window < 1 or pixels % window:
+        raise ValueError(
+            f"a window of {window} does not divide the {pixels} pixels it is to cover; choose a divisor"
+        )
+    return Receptive(np.arange(pixels).reshape(-1, window), unpooled(pixels))

@@ -1,0 +1,214 @@
+"""Chains of layers: published-style references, exact gradients, joint solves with test points, limits."""
+
+import math
+
+import numpy as np
+import pytest
+from deep_problems import NETWORKS, reference_cnn, reference_fcn, small
+from small_problems import symmetric
+
+from numerics import cnn, fcn, solve, solve_path
+from numerics.fixed_point import evaluate
+from numerics.problem import problem
+
+NOISE = 0.05
+
+
+@pytest.fixture(params=NETWORKS, ids=str)
+def network(request):
+    net, flat = NETWORKS[request.param]
+    return net, *small(flat)
+
+
+def test_three_layer_fcn_reference():
+    """Values by two independent codes that invert Q and minimise F; recipe in `deep_problems`."""
+    X, y, w = reference_fcn()
+    path = solve_path(fcn((1, 1), 2.0, 2 / 256), X, y, 0.001, widths=[10000, 2000, 500, 200, 100])
+    np.testing.assert_allclose(
+        path.alpha, [91.9446216, 75.7444843, 48.2744037, 28.7086441, 18.1580770], rtol=1e-8
+    )
+    overlaps = [w @ sol.Sigma @ w * 8 for sol in path]
+    np.testing.assert_allclose(overlaps, [1.052269, 1.229661, 1.727719, 2.386539, 2.974092], rtol=5e-7)
+    traces = [np.trace(sol.kernels[0].K) / 128 for sol in path]
+    np.testing.assert_allclose(traces, [1.150077, 1.152719, 1.170295, 1.221489, 1.297620], rtol=5e-7)
+    energies = [160.250901, 106.380473, -4.816444, -106.859681, -182.337040]
+    np.testing.assert_allclose([sol.free_energy for sol in path], energies, rtol=2e-7)  # digits printed
+    gp = path[-1].gp
+    assert gp.alpha == pytest.approx(97.8656426, rel=1e-8)
+    assert gp.chi_paper * 100 == pytest.approx(200363.600, rel=1e-8)
+    assert gp.chi_response * 100 == pytest.approx(723.571443, rel=1e-8)
+    assert max(sol.residual for sol in path) <= 1e-8
+
+
+def test_three_layer_cnn_reference():
+    X, y = reference_cnn()
+    path = solve_path(cnn((1, 1), 2.0, 15.0, windows=(6,)), X, y, 0.005, widths=[1000, 200, 100, 50])
+    np.testing.assert_allclose(path.alpha, [0.14956411, 0.14478318, 0.13944214, 0.13037870], rtol=1e-7)
+    assert path[2].free_energy == pytest.approx(94.05784, rel=1e-7)
+    assert path[0].gp.alpha == pytest.approx(0.1508417960, rel=1e-9)
+
+
+def test_gradient_of_the_free_energy_by_differences_of_order_two(network):
+    """At a state far from any solution: every layer, in the coordinates of `numerics.chain`."""
+    net, X, y = network
+    bound = problem(net, X, y, NOISE)
+    chain, x = bound.field.chain, bound.inverse_widths
+    rng = np.random.default_rng(0)
+    theta = tuple(0.3 * symmetric(rng, size) / np.sqrt(size) for size in chain.sizes)
+    start = evaluate(chain, x, theta)
+    for level, size in enumerate(chain.sizes):
+        H = symmetric(rng, size) / np.sqrt(size)
+        root = matrix_function(np.exp, theta[level] / 2)
+
+        def F(t, level=level, H=H, root=root):
+            moved = list(theta)
+            moved[level] = matrix_function(np.log, root @ matrix_function(np.exp, t * H) @ root)
+            return evaluate(chain, x, tuple(moved)).F
+
+        slope = np.sum(start.E[level] * H) / (2 * x[level])
+        errors = [abs((F(h) - F(-h)) / (2 * h) - slope) for h in (0.02, 0.01)]
+        # fourth-order terms change the ratio 4 by O(h^2); a wrong slope gives the ratio 1
+        assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
+        assert errors[1] < 1e-2 * max(abs(slope), 1.0)
+
+
+def matrix_function(f, M):
+    values, U = np.linalg.eigh(M)
+    return (U * f(values)) @ U.T
+
+
+def test_solutions_obey_the_equations_written_with_inverses(network):
+    """Eq. (5), (8), (13) with explicit Q^{-1}: another arithmetic than the solver's."""
+    net, X, y = network
+    if net.activation == "linear":
+        X = X[:3]  # full-rank Q
+        y = y[:3]
+    sol = solve(net, X, y, NOISE, tol=1e-10)
+    chain = sol.problem.field.chain
+    layers = chain.layers(sol.theta)
+    data = chain.data_term(layers)
+    message = data.A
+    for level in range(len(layers) - 1, 0, -1):
+        T = chain.maps[level].adjoint(layers[level].kernel, message)
+        K, L = layers[level].covariance, layers[level].factor.dense
+        Q_inverse = np.linalg.inv(L @ L.T)
+        N = net.widths[level]
+        off = np.linalg.inv(K) - (Q_inverse - T / N)
+        # 1e-10 of the solve, through two inverses
+        assert np.abs(K @ off @ K).max() < 1e-7 * np.abs(K).max()
+        message = N * Q_inverse @ (K - L @ L.T) @ Q_inverse  # -2 N dKL/dQ
+    T = chain.maps[0].adjoint(layers[0].kernel, message)
+    prior = np.diag(1 / chain.prior_variance)
+    off = sol.input_covariance @ (prior - T / net.widths[0]) - np.eye(len(prior))
+    assert np.abs(off).max() < 1e-7
+
+
+def test_test_points_are_training_points_of_infinite_noise(network):
+    net, X, y = network
+    X, y, X_test = X[:10], y[:10], X[10:]
+    sol = solve(net, X, y, NOISE, tol=1e-10)
+    mean, cov = sol.predict(X_test, return_cov=True)
+    np.testing.assert_allclose(sol.predict(X_test), mean, atol=1e-12)
+    joint = solve(
+        net,
+        np.concatenate([X, X_test]),
+        np.concatenate([y, np.zeros((len(X_test), 2))]),
+        np.concatenate([np.full(len(X), NOISE), np.full(len(X_test), math.inf)]),
+        tol=1e-10,
+    )
+    n = len(X)
+    np.testing.assert_allclose(joint.f_bar[n:], mean, atol=1e-8)
+    Q = joint.Q_f
+    K_f = Q[:n, :n] + NOISE * np.eye(n)
+    expected = Q[n:, n:] - Q[n:, :n] @ np.linalg.solve(K_f, Q[:n, n:])
+    np.testing.assert_allclose(cov, expected, atol=1e-8)
+    assert joint.free_energy == pytest.approx(sol.free_energy, abs=1e-8)
+    assert joint.alpha == pytest.approx(sol.alpha, rel=1e-8)
+
+
+def test_first_order_is_the_limit_of_differences(network):
+    net, X, y = network
+    sol = solve(net, X, y, NOISE)
+    errors = []
+    for scale in (1e3, 2e3):
+        wide = net.with_widths([scale * width for width in net.widths])
+        found = solve(wide, X, y, NOISE, tol=1e-12).alpha
+        errors.append(abs(found - sol.first_order.alpha(scale * net.width)))
+    # the second-order term: a factor 4 for twice the widths
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
+
+
+def test_window_of_equation_14_is_over_neighbours():
+    """Pixel i + j S_1 sits in slot i of hidden pixel j: written with the input cut into (j, i)."""
+    X, y = small(False, pixels=6)
+    sol = solve(cnn((5, 5), (1.5, 2.0), 0.9, windows=(3,)), X, y, NOISE).gp
+    cut = X.reshape(len(X), 2, 3, -1)
+    K_1 = 1.5 / cut.shape[3] * np.einsum("mjis,nkis->imjnk", cut, cut)
+    Q_2 = 2.0 / 3 * sum(arcsine_kernel(K) for K in K_1)
+    np.testing.assert_allclose(
+        sol.Q_f, 0.9 / 2 * np.einsum("mjnj->mn", arcsine_kernel(Q_2)), rtol=0, atol=1e-12
+    )
+
+
+def arcsine_kernel(K):
+    """E[erf(h) erf(h')] of a kernel (n, pixels, n, pixels)."""
+    D = 1 + 2 * np.einsum("mama->ma", K)
+    return 2 / np.pi * np.arcsin(2 * K / np.sqrt(np.multiply.outer(D, D)))
+
+
+def test_infinite_width_is_the_kernel_recursion(network):
+    net, X, y = network
+    sol = solve(net, X, y, NOISE).gp
+    Q = recursion(net, X)
+    K_f = Q + NOISE * np.eye(len(X))
+    np.testing.assert_allclose(sol.Q_f, Q, atol=1e-10)
+    np.testing.assert_allclose(sol.eps, np.linalg.solve(K_f, y), rtol=1e-9, atol=1e-9)
+
+
+def recursion(net, X):
+    """The Gaussian-process kernel pixel by pixel, written with loops over pixels and nothing shared."""
+    X = X[:, None, :] if X.ndim == 2 else X
+    n, pixels, size = X.shape
+    K = np.einsum("mas,nbs->manb", X, X) * net.weight_variances[0] / size + net.bias_variance
+    fields = net.receptive_fields(pixels)
+    for field, variance in zip(fields, (*net.weight_variances[1:], net.readout_variance), strict=True):
+        G = K if net.activation == "linear" else arcsine_kernel(K)
+        Q = np.zeros((n, field.pixels_out, n, field.pixels_out))
+        for j, k in np.ndindex(field.pixels_out, field.pixels_out):
+            for slot in range(field.fan_in):
+                one, two = field.windows[j, slot], field.windows[k, slot]
+                if one < 0 or two < 0:
+                    continue
+                pools = field.pools[one], field.pools[two]
+                Q[:, j, :, k] += np.mean([[G[:, a, :, b] for b in pools[1]] for a in pools[0]], axis=(0, 1))
+        K = variance * Q / field.fan_in + net.bias_variance
+    return K[:, 0, :, 0]
+
+
+def test_outputs_share_the_kernels_but_not_the_targets():
+    net, X, y = NETWORKS["three dense layers"][0], *small(True)
+    one = solve(net, X, y[:, 0], NOISE)
+    column = solve(net, X, y[:, :1], NOISE)
+    assert one.alpha == column.alpha
+    assert one.predict(X).shape == (14,)
+    assert column.predict(X).shape == (14, 1)
+    both = solve(net, X, y, NOISE)
+    mean, std = both.predict(X, return_std=True)
+    assert mean.shape == std.shape == (14, 2)
+    # the same target twice: twice the pull of one at half the width
+    twice = solve(net, X, y[:, [0, 0]], NOISE, tol=1e-10)
+    half = solve(net.with_widths([10, 15]), X, y[:, 0], NOISE, tol=1e-10)
+    np.testing.assert_allclose(twice.Sigma, half.Sigma, atol=1e-8)
+
+
+def test_noise_of_each_datum_is_its_own():
+    net, X, y = NETWORKS["three dense layers"][0], *small(True)
+    noise = np.full(14, NOISE)
+    assert solve(net, X, y, noise).alpha == solve(net, X, y, NOISE).alpha
+    noise[3] = 1e9  # as good as infinite
+    loud = solve(net, X, y, noise)
+    noise[3] = math.inf
+    silent = solve(net, X, y, noise)
+    np.testing.assert_allclose(loud.f_bar, silent.f_bar, atol=1e-7)
+    with pytest.raises(ValueError, match="include_noise"):
+        silent.predict(X, return_std=True, include_noise=True)
