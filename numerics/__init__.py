@@ -5,6 +5,7 @@ from numerics._generated import ACTIVATIONS
 from numerics.network import Network, cnn, fcn
 from numerics.solution import Solution
 from numerics.solver import ConvergenceError, Path, solve, solve_path
+from numerics.storage import load
 
 __all__ = [
     "ACTIVATIONS",
@@ -15,6 +16,7 @@ __all__ = [
     "cnn",
     "datasets",
     "fcn",
+    "load",
     "reduced",
     "solve",
     "solve_path",

@@ -12,7 +12,7 @@ from typing import NoReturn
 import numpy as np
 from tqdm import tqdm
 
-from numerics import checks, compare, datasets, report, storage
+from numerics import checks, compare, datasets, files, report
 from numerics.datasets import Dataset
 from numerics.network import cnn
 from numerics.solver import ConvergenceError
@@ -85,7 +85,7 @@ def _widths(text: str) -> list[float]:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    targets = [storage.usable_target(path) for path in (options.plot, options.out) if path]
+    targets = [files.usable_target(path) for path in (options.plot, options.out) if path]
     widths = [width for width in options.channels if np.isfinite(width)]
     if not widths:
         raise ValueError("--channels has no finite width; C = infinity is in the table anyway")
@@ -93,7 +93,7 @@ def _compare(options: argparse.Namespace) -> None:
     data = _dataset(options)
     n = len(data.X)
     print(
-        f"n = {n}: about {storage.gigabytes(6 * n * n + 4 * data.X.size):.2g} GB at the peak",
+        f"n = {n}: about {8 * (6 * n * n + 4 * data.X.size) / 2**30:.2g} GB at the peak",
         file=sys.stderr,
     )
     with tqdm(total=len(set(widths)) + 3, unit="step", leave=False, disable=None) as bar:
@@ -109,7 +109,7 @@ def _compare(options: argparse.Namespace) -> None:
 
         plots.save(plots.comparison(result), options.plot)
     if options.out:
-        storage.save_comparison(result, options.out)
+        report.save(result, options.out)
     for path in targets:
         print(f"written: {path}", file=sys.stderr)
 

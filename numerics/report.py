@@ -1,11 +1,17 @@
-"""A Comparison as text: the table, the verdict, the notes."""
+"""A Comparison as text (the table, the verdict, the notes) and as a file."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from numerics.compare import Comparison, Row
+from numerics.files import write_atomically
 
 LOAD_WORTH_A_NOTE = 0.1
 
@@ -73,3 +79,26 @@ def verdict(result: Comparison) -> Iterator[str]:
         yield "  field, which all three theories are, is low by about half the load in alpha and l*/l_GP - 1"
     yield "chi = (1/C) eps.Q_f.eps; train and test: mean squares over the targets' mean square;"
     yield "std: mean latent predictive standard deviation over the targets' rms; scalar: equivalent kernel"
+
+
+def save(result: Comparison, path: str | Path) -> None:
+    """An .npz: an array per column of the table, Sigma per finite width, the verdict, the settings."""
+    net, field = result.problem.net, result.problem.field
+    arrays: dict[str, Any] = {
+        column.name: np.array([asdict(row)[column.name] for row in result.rows]) for column in fields(Row)
+    }
+    arrays |= {
+        "Sigma_width": np.array([sol.width for sol in result.solutions]),
+        "Sigma": np.array([sol.Sigma for sol in result.solutions]),
+        "alpha_slope": result.first_order.alpha_slope,
+        "threshold": np.array([crossing.threshold for crossing in result.crossings]),
+        "threshold_width": np.array([crossing.width for crossing in result.crossings]),
+        "threshold_searched_to": np.array([crossing.searched_to for crossing in result.crossings]),
+        "scalar_radius": result.scalar_radius,
+        "noise_variance": field.noise_variance[0],
+        "weight_variance": net.weight_variances[0],
+        "readout_variance": net.readout_variance,
+        "activation": net.activation,
+        "shape": np.array([len(field.y), *field.shape]),
+    }
+    write_atomically(path, lambda file: np.savez(file, **arrays))

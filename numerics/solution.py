@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -258,6 +259,12 @@ class Solution:
         mean, variance = predictor.mean_and_variance(X)
         std = np.repeat(np.sqrt(variance + noise)[:, None], mean.shape[1], axis=1)
         return self._like_y(mean), self._like_y(std)
+
+    def save(self, path: str | Path) -> None:
+        """Write to an .npz, data included; `numerics.load` reads it."""
+        from numerics import storage  # it imports this module
+
+        storage.save(self, path)
 
     def _observation_noise(self) -> float:
         noise = self.problem.field.noise_variance

@@ -1,66 +1,114 @@
-"""Results on disk, written whole or not at all."""
+"""Solutions on disk: .npz with a JSON header, no pickle, a version."""
 
 from __future__ import annotations
 
-import math
-import os
-import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, fields
+import json
+from dataclasses import fields
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
-from numerics.compare import Comparison, Row
+from numerics.files import write_atomically
+from numerics.fixed_point import Status
+from numerics.network import Network
+from numerics.pixels import Receptive
+from numerics.problem import problem
+from numerics.solution import Solution
+
+FORMAT = "feature-eos solution"
+VERSION = 1
 
 
-def save_comparison(result: Comparison, path: str | Path) -> None:
-    """An .npz: an array per column of the table, Sigma per finite width, the verdict, the settings."""
-    net, field = result.problem.net, result.problem.field
-    arrays: dict[str, Any] = {
-        column.name: np.array([asdict(row)[column.name] for row in result.rows]) for column in fields(Row)
+def save(sol: Solution, path: str | Path) -> None:
+    """Write a solution with its data, so that `load` gives one that predicts."""
+    field = sol.problem.field
+    X = field.chain.X[:, :, : field.shape[1]].transpose(1, 0, 2)
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "network": _network_header(sol.problem.net),
+        "one_output": field.one_output,
+        "status": sol.status.name,
+        "layers": len(sol.theta),
+        "free_energy_terms": sol.free_energy_terms,
+        "degrees_of_freedom": sol.degrees_of_freedom,
+        "residual": sol.residual,
+        "gradients": sol.gradients,
+        "chi_width": sol.chi_width,
     }
+    arrays = {f"theta_{level}": theta for level, theta in enumerate(sol.theta)}
     arrays |= {
-        "Sigma_width": np.array([sol.width for sol in result.solutions]),
-        "Sigma": np.array([sol.Sigma for sol in result.solutions]),
-        "alpha_slope": result.first_order.alpha_slope,
-        "threshold": np.array([crossing.threshold for crossing in result.crossings]),
-        "threshold_width": np.array([crossing.width for crossing in result.crossings]),
-        "threshold_searched_to": np.array([crossing.searched_to for crossing in result.crossings]),
-        "scalar_radius": result.scalar_radius,
-        "noise_variance": field.noise_variance[0],
-        "weight_variance": net.weight_variances[0],
-        "readout_variance": net.readout_variance,
-        "activation": net.activation,
-        "shape": np.array([len(field.y), *field.shape]),
+        "header": np.array(json.dumps(header)),
+        "X": X[:, 0] if sol.problem.net.flat else X,
+        "y": field.y,
+        "noise_variance": field.noise_variance,
+        "input_covariance": sol.input_covariance,
+        "scaled_discrepancy": sol.scaled_discrepancy,
     }
     write_atomically(path, lambda file: np.savez(file, **arrays))
 
 
-def write_atomically(path: str | Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write beside the target, then move into place: a reader sees the old file or the new one."""
-    target = Path(path)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+def load(path: str | Path) -> Solution:
+    """Read what `save` wrote.
+
+    Raises
+    ------
+    ValueError
+        When the file is something else, or was written by a later version.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+            header = json.loads(str(arrays["header"]))
+    except (KeyError, ValueError, EOFError, AttributeError) as broken:
+        raise ValueError(
+            f"{path} is no solution of this package ({broken}); write one with sol.save"
+        ) from None
+    if header.get("format") != FORMAT or header.get("version", 0) > VERSION:
+        raise ValueError(
+            f"{path} is {header.get('format')!r} of version {header.get('version')}; this package reads "
+            f"{FORMAT!r} up to version {VERSION}: update it"
+        )
+    y = arrays["y"][:, 0] if header["one_output"] else arrays["y"]
+    bound = problem(_network(header["network"]), arrays["X"], y, arrays["noise_variance"])
+    return Solution(
+        problem=bound,
+        theta=tuple(arrays[f"theta_{level}"] for level in range(header["layers"])),
+        input_covariance=arrays["input_covariance"],
+        scaled_discrepancy=arrays["scaled_discrepancy"],
+        free_energy_terms=header["free_energy_terms"],
+        degrees_of_freedom=header["degrees_of_freedom"],
+        residual=header["residual"],
+        status=Status[header["status"]],
+        gradients=header["gradients"],
+        chi_width=header["chi_width"],
+    )
 
 
-def usable_target(path: str | Path) -> Path:
-    """The path, if a file can be written there; a ValueError before the work instead of after it."""
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise ValueError(f"{path}: the folder {target.parent} does not exist; make it first")
-    if target.is_dir() or not os.access(target.parent, os.W_OK):
-        raise ValueError(f"{path}: cannot be written; name a file in a folder you own")
-    return target
+def _network_header(net: Network) -> dict[str, Any]:
+    plain = {name: getattr(net, name) for name in (f.name for f in fields(net))}
+    plain["fields"] = [_field_header(field) for field in net.fields]
+    plain["readout"] = _field_header(net.readout)
+    return plain
 
 
-def gigabytes(count: float) -> float:
-    """Of that many doubles."""
-    return 8 * count / math.pow(1024, 3)
+def _field_header(field: int | str | Receptive) -> Any:
+    if isinstance(field, Receptive):
+        return {"windows": field.windows.tolist(), "pools": field.pools}
+    return field
+
+
+def _network(header: dict[str, Any]) -> Network:
+    parts = dict(header)
+    parts["fields"] = tuple(_field(field) for field in header["fields"])
+    parts["readout"] = _field(header["readout"])
+    parts["widths"] = tuple(map(float, header["widths"]))
+    parts["weight_variances"] = tuple(header["weight_variances"])
+    return Network(**parts)
+
+
+def _field(header: Any) -> Any:
+    if isinstance(header, dict):
+        return Receptive(np.array(header["windows"]), tuple(map(tuple, header["pools"])))
+    return header
