@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,7 +173,7 @@ def _scalar_radius(bound: Problem) -> float:
     return float(reduced.convergence_radius(closure=SCALAR_CLOSURE, **_scalar_arguments(bound)))
 
 
-def _scalar_arguments(bound: Problem) -> dict[str, float]:
+def _scalar_arguments(bound: Problem) -> dict[str, Any]:
     n, (n_patches, patch_size) = len(bound.field.y), bound.field.shape
     return {
         "n": n,

@@ -37,7 +37,7 @@ def save(sol: Solution, path: str | Path) -> None:
         "gradients": sol.gradients,
         "chi_width": sol.chi_width,
     }
-    arrays = {f"theta_{level}": theta for level, theta in enumerate(sol.theta)}
+    arrays: dict[str, Any] = {f"theta_{level}": theta for level, theta in enumerate(sol.theta)}
     arrays |= {
         "header": np.array(json.dumps(header)),
         "X": X[:, 0] if sol.problem.net.flat else X,
