@@ -4,7 +4,7 @@ from numerics import datasets, reduced
 from numerics._generated import ACTIVATIONS
 from numerics.network import Network, cnn, fcn
 from numerics.solution import Solution
-from numerics.solver import ConvergenceError, Path, solve, solve_path
+from numerics.solver import ConvergenceError, Path, from_sigma, solve, solve_path
 from numerics.storage import load
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "cnn",
     "datasets",
     "fcn",
+    "from_sigma",
     "load",
     "reduced",
     "solve",

@@ -31,6 +31,7 @@ class Status(Enum):
     """How a solve ended; the text says what to do next."""
 
     CONVERGED = "converged"
+    GIVEN = "not solved for: the covariance was given (from_sigma)"
     MAX_ITERATIONS = (
         "stopped at max_iter: raise max_iter, loosen tol, or start from a nearby solution (start=)"
     )

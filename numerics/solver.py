@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from numerics import checks
 from numerics.chain import Blocks
 from numerics.continuation import Branch
+from numerics.fixed_point import Outcome, Status, evaluate
 from numerics.network import Network
 from numerics.problem import Problem, problem
 from numerics.solution import Solution
@@ -165,6 +166,32 @@ def solve_path(
     return Path([solved[i] for i in sorted(solved)])
 
 
+def from_sigma(net: Network, X: ArrayLike, y: ArrayLike, Sigma: ArrayLike, noise_variance: Any) -> Solution:
+    """The network whose input weights have a given covariance, every other field as in a solution.
+
+    Puts a Sigma from elsewhere, such as the reduced theory's (variance l_* along w*, the prior's across),
+    into the Gaussian process of Eq. (7): the hybrid behind the dashed test lines of Fig. 3.
+
+    Parameters
+    ----------
+    Sigma : (S, S) array
+        Symmetric and positive definite; with biases (S + 1, S + 1), the bias last.
+    net, X, y, noise_variance
+        As in `solve`; one hidden layer.
+
+    Returns
+    -------
+    Solution
+        With `status` GIVEN and `residual` what Eq. (8) leaves at this Sigma.
+    """
+    bound = problem(net, X, y, noise_variance)
+    if len(net.widths) != 1:
+        raise ValueError("net has hidden kernels, which a Sigma alone does not fix; give one hidden layer")
+    theta = _from_covariance(checks.covariance(Sigma, bound.field.chain.sizes[0], "Sigma"), bound)
+    state = evaluate(bound.field.chain, bound.inverse_widths, theta)
+    return Solution.of(bound, Outcome(state, Status.GIVEN, 1))
+
+
 def solve_on(
     branch: Branch,
     bound: Problem,
@@ -185,7 +212,10 @@ def _theta(start: Solution | ArrayLike, bound: Problem) -> Blocks:
         if [block.shape for block in start.theta] != [(size, size) for size in bound.field.chain.sizes]:
             raise ValueError("start is a solution of another network or data set; drop it")
         return start.theta
+    return _from_covariance(checks.covariance(start, bound.field.chain.sizes[0], "start"), bound)
+
+
+def _from_covariance(Sigma: Array, bound: Problem) -> Blocks:
     std = np.sqrt(bound.field.chain.prior_variance)
-    Sigma = checks.covariance(start, len(std), "start")
     ratios, U = np.linalg.eigh(Sigma / np.multiply.outer(std, std))
     return ((U * np.log(ratios)) @ U.T, *bound.field.chain.prior[1:])

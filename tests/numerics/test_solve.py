@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq, minimize
 from small_problems import Small, symmetric
 
-from numerics import cnn, solve, solve_path
+from numerics import cnn, from_sigma, solve, solve_path
 
 WIDTHS = (300.0, 30.0, 10.0)  # load .03, .26, .7 (erf): from a small correction to strong learning
 # the equations are solved to 1e-11 by `solve` and to 1e-14 by the oracle; the Hessian is of order one
@@ -168,3 +168,23 @@ def test_arrays_of_a_solution_belong_to_it(small):
     X[:] = 0
     y[:] = 0
     np.testing.assert_array_equal(sol.predict(small.X_test), before)
+
+
+def test_a_given_sigma_makes_the_process_that_solving_ends_in(small):
+    sol = solve(small.net(30.0), *small.data, tol=1e-11)
+    given = from_sigma(small.net(30.0), *small.data[:2], sol.Sigma, noise_variance=small.data[2])
+    # log and exp of Sigma in between
+    assert given.alpha == pytest.approx(sol.alpha, rel=1e-11)
+    assert given.free_energy == pytest.approx(sol.free_energy, rel=1e-11)
+    assert given.residual < 1e-10
+    assert not given.converged
+    np.testing.assert_allclose(given.predict(small.X_test), sol.predict(small.X_test), atol=1e-11)
+
+
+def test_a_given_sigma_that_is_no_solution_has_its_own_residual(small):
+    Sigma = small.Sigma()
+    given = from_sigma(small.net(30.0), *small.data[:2], Sigma, noise_variance=small.data[2])
+    assert given.residual == pytest.approx(small.oracle.residual(Sigma, 30.0), rel=1e-9)
+    assert given.alpha == pytest.approx(small.y @ small.oracle.eps(Sigma) / (small.y @ small.y), rel=1e-10)
+    with pytest.raises(ValueError, match="Sigma"):
+        from_sigma(small.net(30.0), *small.data[:2], -Sigma, noise_variance=0.1)
