@@ -4,15 +4,19 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test check mutate certify bench clean
+# `docs` is also the name of a folder
+.PHONY: run test check docs mutate certify bench clean
 
 run: $(INSTALLED)
 	mkdir -p out
 	$(BIN)/feature-eos compare --plot out/compare.png --out out/compare.npz
 	$(BIN)/feature-eos compare --data digits --channels 2560,640,160,40 --plot out/digits.png
 
-test: check
+test: check docs
 	$(BIN)/python -m pytest
+
+docs: $(INSTALLED)
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs docs/_build
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
