@@ -57,16 +57,16 @@ def main():
     sizes = [int(n) for n in parser.parse_args().n.split(",")]
     rng = np.random.default_rng(1)
     mix = rng.standard_normal((PATCH_SIZE, PATCH_SIZE)) / PATCH_SIZE
+    theta = ((mix + mix.T) / 2,)
     print(f"{'n':>6}{'gradient s':>12}{'bare s':>10}{'ratio':>8}   bare work in parts, s")
     for n in sizes:
         data = datasets.make_linear_cnn(n, N_PATCHES, PATCH_SIZE)
-        field = problem(cnn(640), data.X, data.y, 0.1).field
-        Sigma = field.prior_Sigma + field.prior_variance * (mix @ mix.T)
-        field.pull(Sigma)  # warm kernels
+        chain = problem(cnn(640), data.X, data.y, 0.1).field.chain
+        chain.pull(theta, (1 / 640,))  # warm kernels
         work = bare_work(data.X, n)
         ours, theirs, parts = [], [], {name: [] for name in work}
         for _ in range(REPEATS):
-            ours.append(seconds(lambda field=field, Sigma=Sigma: field.pull(Sigma)))
+            ours.append(seconds(lambda chain=chain: chain.pull(theta, (1 / 640,))))
             for name, one in work.items():
                 parts[name].append(seconds(one))
             theirs.append(sum(times[-1] for times in parts.values()))

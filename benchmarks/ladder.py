@@ -4,8 +4,7 @@ import argparse
 import resource
 import time
 
-from numerics import cnn, datasets, solve_path
-from numerics.problem import problem
+from numerics import cnn, datasets, solve, solve_path
 
 WIDTHS = [20000, 5000, 2560, 1280, 640, 320, 160, 80]
 
@@ -15,7 +14,7 @@ def main():
     parser.add_argument("--n", type=int, default=1600)
     n = parser.parse_args().n
     small = datasets.make_linear_cnn(64)
-    problem(cnn(640), small.X, small.y, 0.1).field.at_prior  # noqa: B018  (warm kernels)
+    solve(cnn(640), small.X, small.y, 0.1)  # warm kernels
     data = datasets.make_linear_cnn(n)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
