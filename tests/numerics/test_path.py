@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from numerics import ConvergenceError, cnn, datasets, parallel, solve, solve_path
+from numerics import ConvergenceError, cnn, datasets, fixed_point, parallel, solve, solve_path
+from numerics.continuation import Branch
+from numerics.problem import problem
 
 
 def test_solutions_come_in_the_order_asked_for_duplicates_and_infinity_included(small):
@@ -110,3 +112,29 @@ def test_repeated_runs_are_bitwise_the_same(count):
     np.testing.assert_array_equal(first.Sigma, second.Sigma)
     np.testing.assert_array_equal(first.eps, second.eps)
     assert first.free_energy == second.free_energy
+
+
+def test_a_failed_direct_solve_is_followed_in_smaller_steps(small, monkeypatch):
+    """Starts farther than .5 in log(1 + chi) from the last solved point are made to fail."""
+    bound = problem(small.net(2.0), *small.data)
+    expected = solve(small.net(2.0), *small.data).alpha
+    branch = Branch(bound.field, tol=1e-8)
+    real, tried = fixed_point.solve, []
+
+    def short_sighted(chain, inverse_widths, theta, tol, max_iter):
+        (x,) = inverse_widths
+        s = math.log1p(x * branch.tops[0])
+        tried.append(s)
+        reached = max(
+            [math.log1p(node.inverse_widths[0] * branch.tops[0]) for node in branch._solved], default=0
+        )
+        budget = max_iter if s - reached < 0.5 else 1
+        return real(chain, inverse_widths, theta, tol, budget)
+
+    monkeypatch.setattr(fixed_point, "solve", short_sighted)
+    outcome = branch.solve(bound.inverse_widths, max_iter=300)
+    assert outcome.status is fixed_point.Status.CONVERGED
+    assert len(tried) > 2
+    assert tried[-1] == tried[0]
+    alpha = np.sum(outcome.state.data.eps[:, 0] * small.y) / (small.y @ small.y)
+    assert alpha == pytest.approx(expected, rel=1e-7)
