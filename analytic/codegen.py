@@ -45,7 +45,8 @@ class Printer(PythonCodePrinter):
     def _factors(self, base: Expr, exponent: Rational) -> list[str]:
         whole, half = divmod(int(2 * exponent), 2)
         text = self.parenthesize(base, PRECEDENCE["Pow"])
-        return [text] * whole + [f"sqrt({self._print(base)})"] * half
+        root = [f"sqrt({self._print(base)})"] if half else []  # printing both is 2^depth
+        return [text] * whole + root
 
     def _print_Pow(self, expr: Expr, rational: bool = False) -> str:
         return self._print_Mul(expr)

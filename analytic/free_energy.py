@@ -1,10 +1,11 @@
-"""The free energy of the two-layer CNN, reduced to l_*, the weights' variance along w*.
+"""The free energy of the two-layer CNN, reduced to the weights' variances.
 
 Teacher y = sum_i a*_i (w* . x_i), inputs x_i ~ N(0, 1_S), student weights N(0, Sigma) with prior
-variance sigma_w^2/S. Only the direction w* of Sigma moves; w*.Sigma.w* = l_* |w*|^2.
+variance sigma_w^2/S. w*.Sigma.w* = l_* |w*|^2; the other S - 1 directions have the common variance
+l_0, which is the prior's unless the determinant of K_f is kept.
 """
 
-from sympy import Expr, Integer, log
+from sympy import Expr, Integer, log, simplify
 
 from analytic.expectations import kernel
 from analytic.symbols import (
@@ -17,6 +18,7 @@ from analytic.symbols import (
     g2,
     kappa,
     l_star,
+    lam_inert,
     lam_star,
     sigma_a2,
     sigma_w2,
@@ -48,9 +50,21 @@ def prior_variance() -> Expr:
     return sigma_w2 / S
 
 
-def complexity() -> Expr:
-    """C KL( N(0, l_*) || N(0, sigma_w^2/S) ): C channels, one direction each (derived)."""
-    ratio = l_star / prior_variance()
+def rest_of_trace(activation: str) -> Expr:
+    """T: the trace of Q_f that the linear functions do not hold (Eq. 7, derived).
+
+    Per datum Q_f(x, x) = sigma_a^2 G(K12 = K11 = K22 = sigma_w^2); the N S linear functions hold
+    lambda each. What is left is spread over so many functions that each has an eigenvalue far below
+    sigma^2/n: it acts as noise.
+    """
+    whole = sigma_a2 * kernel(activation).G.subs({K12: sigma_w2, K11: sigma_w2, K22: sigma_w2})
+    linear = N * S * target_eigenvalue(activation).subs(l_star, prior_variance())
+    return simplify(whole) - simplify(linear)
+
+
+def complexity(variance: Expr = l_star) -> Expr:
+    """C KL( N(0, variance) || N(0, sigma_w^2/S) ): C channels, one direction each (derived)."""
+    ratio = variance / prior_variance()
     return C * (ratio - 1 - log(ratio)) / 2
 
 
@@ -61,3 +75,11 @@ def data_term() -> Expr:
     y.y = n |a*|^2 |w*|^2.
     """
     return g2 / (lam_star + kappa) / Integer(2)
+
+
+def determinant_term() -> Expr:
+    """(1/2) log det K_f as far as it depends on l_* and l_0, at fixed kappa (derived).
+
+    Per patch one linear function along w* and S - 1 along the inert directions.
+    """
+    return N * (log(lam_star + kappa) + (S - 1) * log(lam_inert + kappa)) / 2

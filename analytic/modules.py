@@ -4,8 +4,10 @@ from analytic.activations import ACTIVATIONS
 from analytic.closures import CLOSURES
 from analytic.codegen import module
 from analytic.kernel_modules import activation_module, numpy_module
+from analytic.one_over_n_module import one_over_n_module
 from analytic.reduced import reduced_equation
 from analytic.reduced_module import solver_module
+from analytic.ridge_module import ridge_module
 
 
 def registry_module() -> str:
@@ -34,6 +36,16 @@ def _load(name: str, suffix: str) -> ModuleType:
     return module(title, imports, body)
 
 
+def reduced_module(name: str) -> str:
+    """numerics/_generated/reduced_<closure>.py."""
+    write = {
+        "equivalent_kernel": solver_module,
+        "one_over_n": one_over_n_module,
+        "ridge": ridge_module,
+    }
+    return write[name](reduced_equation(name))
+
+
 def generated_files() -> dict[str, str]:
     """File name under numerics/_generated -> text, for everything that is committed there."""
     files = {"__init__.py": registry_module()}
@@ -41,5 +53,5 @@ def generated_files() -> dict[str, str]:
         files[f"{name}.py"] = activation_module(name)
         files[f"{name}_numpy.py"] = numpy_module(name)
     for name in CLOSURES:
-        files[f"reduced_{name}.py"] = solver_module(reduced_equation(name))
+        files[f"reduced_{name}.py"] = reduced_module(name)
     return files

@@ -1,8 +1,8 @@
 """The reduced equation for alpha, derived from the reduced free energy; Eq. (9) comes out.
 
 >>> from analytic import reduced_equation
->>> eq = reduced_equation(closure="equivalent_kernel")
->>> eq.equation, eq.series(order=2), eq.roots(n=1600, C=640)      # doctest: +SKIP
+>>> eq = reduced_equation()                                    # the effective ridge
+>>> eq.steps, eq.solve(n=1600, C=640), eq.roots(n=1600, C=640)  # doctest: +SKIP
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,55 +17,32 @@ from sympy import (
     Eq,
     Expr,
     Poly,
-    Rational,
     Symbol,
     acos,
     cos,
     diff,
     expand,
     factor,
-    latex,
-    numer,
+    lambdify,
+    limit,
     pi,
     simplify,
     solve,
     sqrt,
-    together,
 )
 from sympy import discriminant as sympy_discriminant
+from sympy import latex as sympy_latex
 
-from analytic import free_energy
-from analytic.closures import Closure, closure
+from analytic import derivation, free_energy
+from analytic.closures import DEFAULT, closure, include_complexity
+from analytic.derivation import Discrepancy, Step
 from analytic.numbers import exact_values, inverse_width
+from analytic.observables import OBSERVABLES, State, as_mpf, observable_series, state_at
 from analytic.series import algebraic_series
 from analytic.singularities import BranchPoint, Root, branch_points, isolated_roots
-from analytic.symbols import (
-    ARGUMENTS,
-    C,
-    alpha,
-    chi,
-    g2,
-    kappa,
-    l_star,
-    lam,
-    lam_star,
-    n,
-    sigma2,
-    x,
-)
+from analytic.symbols import ARGUMENTS, C, T, alpha, g2, l_star, lam, n, sigma2, x
 
-
-@dataclass(frozen=True)
-class Step:
-    """One step of the derivation: what is said, the expression, and where it is from."""
-
-    title: str
-    expression: Expr
-    source: str
-
-    def _repr_latex_(self) -> str:
-        words = rf"\text{{{self.title} [{self.source}]}}".replace("_", r"\_")
-        return rf"$\displaystyle {words}:\quad {latex(self.expression)}$"
+Terms = dict[tuple[int, int], mpmath.mpf]
 
 
 @dataclass(frozen=True)
@@ -75,27 +52,44 @@ class ReducedEquation:
     Attributes
     ----------
     closure, activation : str
+    include_complexity : bool
+        Whether (1/2) log det K_f is part of the free energy.
     steps : tuple of Step
         The derivation.
-    compact : Expr
-        P in alpha, n, C, sigma^2, g^2 = |a*|^2|w*|^2 and lambda, normalised to P(0) = 1.
-    chi : Expr
-        The feature-learning scale, in the same symbols.
-    eigenvalue : Expr
-        lambda in the variances, N and S.
+    chi, ratio, ridge, inert : Expr
+        chi, r = l_*/l_GP, kappa and r_0 = l_0/l_GP, rational functions of alpha.
+    condition, inert_condition : Expr
+        The closure's equation for kappa, and the quadratic of r_0; both zero at a solution.
+    discrepancy : Discrepancy
+        alpha and sigma^2 alpha_test in lambda_*, kappa.
+    eigenvalue, rest : Expr
+        lambda and T in the variances, N and S.
     """
 
     closure: str
     activation: str
+    include_complexity: bool
     steps: tuple[Step, ...]
-    compact: Expr
     chi: Expr
+    ratio: Expr
+    ridge: Expr
+    inert: Expr
+    condition: Expr
+    inert_condition: Expr
+    discrepancy: Discrepancy
     eigenvalue: Expr
+    rest: Expr
+
+    @cached_property
+    def compact(self) -> Expr:
+        """P in alpha, n, C, N, S, sigma^2, g^2 = |a*|^2|w*|^2, lambda and T; a polynomial in alpha, 1/C."""
+        found = derivation.Stationary(self.chi, self.ratio, self.inert_condition, ())
+        return derivation.eliminated(closure(self.closure), found, self.include_complexity)
 
     @cached_property
     def residual(self) -> Expr:
         """P(alpha) in the arguments of `numerics.reduced.alpha`."""
-        return self.compact.subs(lam, self.eigenvalue)
+        return self.compact.subs({lam: self.eigenvalue, T: self.rest})
 
     @property
     def equation(self) -> Eq:
@@ -103,29 +97,74 @@ class ReducedEquation:
         return Eq(self.residual, 0)
 
     @property
+    def latex(self) -> str:
+        """LaTeX of P(alpha) = 0 in lambda and T."""
+        return sympy_latex(Eq(self.compact, 0))
+
+    @property
     def symbols(self) -> Mapping[str, Symbol]:
         """Symbols by the argument names of `numerics.reduced.alpha`, and alpha."""
         return MappingProxyType({**ARGUMENTS, "alpha": alpha})
 
-    def series(self, order: int, *, digits: int = 50, **values: Any) -> list[Any]:
-        """c_0..c_order of alpha = sum_k c_k / C^k around the Gaussian-process limit.
+    def solve(self, *, digits: int = 30, **values: Any) -> State:
+        """The physical root and what follows from it, to `digits` digits.
 
-        Without `values` the coefficients are symbolic. With values (n=1600, ...; what is not given
-        has the default of `numerics.reduced.alpha`) they are mpmath numbers of `digits` digits.
+        Raises
+        ------
+        ValueError
+            Where the closure has no physical root.
         """
+        for root in self.roots(digits=digits + 10, **values):
+            if root.physical:
+                return self.state(root.value, digits=digits, **values)
+        raise ValueError(f"closure {self.closure} has no physical root here: eq.roots(...) says why")
+
+    def state(self, root: Any, *, digits: int = 30, **values: Any) -> State:
+        """r, chi, kappa, ... that belong to a root alpha of P."""
+        with mpmath.workdps(digits + 15):
+            return state_at(self, root, self._numbers(digits + 15, values), inverse_width(values))
+
+    def series(self, order: int, of: str = "alpha", *, digits: int = 50, **values: Any) -> list[Any]:
+        """c_0..c_order of sum_k c_k / C^k around the Gaussian-process limit.
+
+        Parameters
+        ----------
+        order : int
+        of : str
+            "alpha", "l_star", "chi", "train_error" or "test_error".
+        **values
+            n=1600, ...; what is not given has the default of `numerics.reduced.alpha`. With them the
+            coefficients are mpmath numbers of `digits` digits. Without, they are symbolic: for alpha,
+            where the Gaussian-process limit is rational (not for the ridge closure).
+        """
+        if of not in OBSERVABLES:
+            raise ValueError(f"of={of!r} is not one of {', '.join(OBSERVABLES)}")
         if not values:
-            field = QQ.frac_field(n, lam, sigma2, g2)
-            coefficients = {key: field.from_sympy(p) for key, p in self._terms(self.compact)}
-            start = field.from_sympy(solve(self.compact.subs(C, 1 / x).subs(x, 0), alpha)[0])
-            exact = algebraic_series(coefficients, start, order)
-            return [factor(field.to_sympy(c)).subs(lam, self.eigenvalue) for c in exact]
-        with mpmath.workdps(digits):
-            coefficients = self._numeric_terms(digits, values)
-            start = -coefficients[0, 0] / coefficients[1, 0]
-            return algebraic_series(coefficients, start, order)
+            return self._symbolic_series(order, of)
+        with mpmath.workdps(digits + 10):
+            coefficients = self._numeric_terms(digits + 10, values)
+            found = algebraic_series(coefficients, self._gaussian(digits + 10, values), order)
+            return observable_series(self, of, found, self._numbers(digits + 10, values))
+
+    def _symbolic_series(self, order: int, of: str) -> list[Expr]:
+        if of != "alpha" or closure(self.closure).includes_complexity:
+            raise ValueError(
+                "the symbolic series is for alpha and closures whose limit C = inf is rational; "
+                "give numbers: eq.series(order, n=1600)"
+            )
+        start = solve(self.compact.subs(C, 1 / x).subs(x, 0), alpha)
+        field = QQ.frac_field(*sorted(self.compact.free_symbols - {alpha, C}, key=str))
+        coefficients = {key: field.from_sympy(p) for key, p in self._terms}
+        exact = algebraic_series(coefficients, field.from_sympy(start[0]), order)
+        return [factor(field.to_sympy(c)).subs({lam: self.eigenvalue, T: self.rest}) for c in exact]
+
+    def _only_for_the_cubic(self, what: str) -> None:
+        if self.closure != "equivalent_kernel":
+            raise ValueError(f"{what} exists for closure='equivalent_kernel', whose equation is a cubic")
 
     def discriminant(self) -> Expr:
-        """Discriminant of P in alpha, factorised; zero where two roots meet."""
+        """Discriminant of the cubic in alpha, factorised; zero where two roots meet."""
+        self._only_for_the_cubic("the symbolic discriminant")
         return factor(sympy_discriminant(self.compact, alpha)).subs(lam, self.eigenvalue)
 
     def closed_form(self) -> Expr:
@@ -134,6 +173,7 @@ class ReducedEquation:
         The three roots are real for C > 0: one negative, the physical one, one above it. The
         physical one is therefore the middle one.
         """
+        self._only_for_the_cubic("a closed form")
         c3, c2, c1, c0 = Poly(self.compact, alpha).all_coeffs()
         # alpha = centre + w with w^3 + p w + q = 0.
         centre = -c2 / (3 * c3)
@@ -148,17 +188,27 @@ class ReducedEquation:
             raise ValueError(f"{symbol} is not one of eq.symbols: {', '.join(ARGUMENTS)}")
         return -diff(self.residual, symbol) / diff(self.residual, alpha)
 
+    def limits(self) -> dict[str, Expr]:
+        """alpha at C = inf, and what alpha sqrt(1/C) -> as C -> 0 (frozen: chi = 1)."""
+        gaussian = solve(self.compact.subs(C, 1 / x).subs(x, 0), alpha)
+        frozen = solve(self.chi - 1, alpha)
+        inner = {"C -> inf": gaussian[0] if len(gaussian) == 1 else max(gaussian, key=_leading)}
+        if not self.include_complexity:
+            inner["alpha/sqrt(C), C -> 0"] = limit(frozen[-1] / sqrt(C), C, 0)
+        return {key: simplify(e).subs({lam: self.eigenvalue, T: self.rest}) for key, e in inner.items()}
+
     def roots(self, *, digits: int = 30, **values: Any) -> list[Root]:
         """All real roots, isolated by exact arithmetic; the physical one marked, and why."""
         width = inverse_width(values)
-        per_alpha2 = (self.chi / alpha**2).subs(C, 1 / x).subs(lam, self.eigenvalue)
-        per_alpha2 = per_alpha2.subs(exact_values(values)).subs(x, width).evalf(digits + 20)
-        terms = self._numeric_terms(digits + 20, values)
-        return isolated_roots(terms, width, Rational(per_alpha2), digits)
+        numbers = self._numbers(digits + 30, values)
+        terms = self._numeric_terms(digits + 30, values)
+        with mpmath.workdps(digits + 20):
+            return isolated_roots(terms, width, lambda root: state_at(self, root, numbers, width), digits)
 
     def branch_points(self, *, digits: int = 30, **values: Any) -> list[BranchPoint]:
         """The complex C at which two roots meet, and whether the physical root is one of them."""
-        return branch_points(self._numeric_terms(digits + 20, values), digits)
+        start = self._gaussian(digits + 20, values)
+        return branch_points(self._numeric_terms(digits + 20, values), start, digits)
 
     def compile(self) -> Callable[..., tuple[float, ...]]:
         """A Numba kernel f(alpha, n, C, n_patches=20, ...) -> (P, dP/dalpha, dP/dn, ...).
@@ -170,75 +220,98 @@ class ReducedEquation:
 
         return compile_residual(self)
 
-    def _terms(self, polynomial: Expr) -> Sequence[tuple[tuple[int, int], Expr]]:
-        """((i, j), p_ij) of P = sum p_ij alpha^i x^j, x = 1/C."""
-        return Poly(expand(polynomial.subs(C, 1 / x)), alpha, x).terms()
+    @property
+    def source(self) -> str:
+        """The text of the generated solver that `numerics.reduced` runs for this closure."""
+        from analytic.modules import reduced_module  # it imports this module
 
-    def _numeric_terms(self, digits: int, values: Mapping[str, Any]) -> dict[tuple[int, int], mpmath.mpf]:
-        numbers = exact_values(values)
+        return reduced_module(self.closure)
+
+    @cached_property
+    def _terms(self) -> Sequence[tuple[tuple[int, int], Expr]]:
+        """((i, j), p_ij) of P = sum p_ij alpha^i x^j, x = 1/C."""
+        return Poly(expand(self.compact.subs(C, 1 / x)), alpha, x).terms()
+
+    def _numbers(self, digits: int, values: Mapping[str, Any]) -> dict[Symbol, Any]:
+        """Exact arguments by symbol (all but C), and lambda and T to `digits` digits."""
+        numbers: dict[Symbol, Any] = dict(exact_values(values))
+        return numbers | {
+            lam: self.eigenvalue.subs(numbers).evalf(digits),
+            T: self.rest.subs(numbers).evalf(digits),
+        }
+
+    def _numeric_terms(self, digits: int, values: Mapping[str, Any]) -> Terms:
+        numbers = self._numbers(digits, values)
         with mpmath.workdps(digits):
-            return {
-                key: mpmath.mpf(p.subs(lam, self.eigenvalue).subs(numbers).evalf(digits))
-                for key, p in self._terms(self.compact)
-            }
+            point = [as_mpf(numbers[symbol]) for symbol in self._term_values[0]]
+            found = self._term_values[1](*point)
+            return {key: mpmath.mpf(p) for (key, _), p in zip(self._terms, found, strict=True)}
+
+    @cached_property
+    def _term_values(self) -> tuple[list[Symbol], Callable[..., list[Any]]]:
+        """The symbols of P's coefficients, and a function of them that returns all coefficients."""
+        symbols = [symbol for symbol in ARGUMENTS.values() if symbol != C] + [lam, T]
+        return symbols, lambdify(symbols, [p for _, p in self._terms], modules="mpmath", cse=True)
+
+    def _gaussian(self, digits: int, values: Mapping[str, Any]) -> mpmath.mpf:
+        """alpha at C = inf."""
+        at_infinity = {**values, "C": float("inf")}
+        with mpmath.workdps(digits):
+            return +self.solve(digits=digits, **at_infinity).alpha
+
+
+def _leading(candidate: Expr) -> float:
+    """Which of the two roots at C = inf is positive, at one set of numbers (the sign is the same at all)."""
+    some = dict.fromkeys(candidate.free_symbols, 1) | {n: 3, sigma2: 2, g2: 1}
+    return float(candidate.subs(some))
 
 
 @cache
-def reduced_equation(closure: str, activation: str = "erf") -> ReducedEquation:
+def reduced_equation(
+    closure: str = DEFAULT, activation: str = "erf", include_complexity: bool | None = None
+) -> ReducedEquation:
     """Derive the reduced equation.
 
     Parameters
     ----------
     closure : str
-        "equivalent_kernel" (Eq. 9 with q = 1).
+        "ridge" (effective ridge), "equivalent_kernel" (Eq. 9 with q = 1) or "one_over_n".
     activation : str
         "erf" or "linear".
+    include_complexity : bool, optional
+        Keep (1/2) log det K_f in the free energy. None: yes for "ridge"; True with another closure
+        raises.
 
     Raises
     ------
     ValueError
         For an unknown name; the message lists what exists.
     """
-    return _derive(_closure(closure), activation)
+    assumed = _closure(closure)
+    return _derive(closure, activation, _complexity(assumed, include_complexity))
 
 
-_closure = closure
+_closure, _complexity = closure, include_complexity
 
 
-def _derive(assumed: Closure, activation: str) -> ReducedEquation:
-    response = free_energy.linear_response(activation)
+@cache
+def _derive(name: str, activation: str, complexity: bool) -> ReducedEquation:
+    assumed = _closure(name)
     of_l = free_energy.target_eigenvalue(activation)
-    prior = free_energy.prior_variance()
-    eigenvalue = simplify(of_l.subs(l_star, prior))
-    # The kernel is linear in Sigma here: lambda_* = lambda l_*/(sigma_w^2/S).
-    enhanced = simplify(lam * of_l / eigenvalue)
-    complexity, data = free_energy.complexity(), free_energy.data_term()
-    free = complexity + data
-    # alpha = eps.y/y.y = y^T K_f^{-1} y/(n g2).
-    discrepancy = 2 * data / (n * g2)
-    # d/dl at fixed kappa, by the chain rule through lambda_*; then kappa and lambda_* leave the
-    # data term in favour of alpha.
-    slope = diff(complexity, l_star) + diff(data, lam_star) * diff(enhanced, l_star)
-    (from_alpha,) = solve(alpha - discrepancy, lam_star)
-    (variance,) = solve(slope.subs(lam_star, from_alpha), l_star)
-    chi_value = simplify(1 - prior / variance)
-    ratio = simplify(1 / (1 - chi_value))
-    closed = discrepancy.subs({lam_star: enhanced.subs(l_star, prior * ratio), kappa: assumed.ridge})
-    relation = alpha / closed - 1
-    polynomial = Poly(numer(together(relation)), alpha)
-    compact = expand(polynomial.as_expr() / polynomial.eval(0))
-    fit = 1 - factor(1 - sigma2 * discrepancy.subs(kappa, assumed.ridge))
-    steps = (
-        Step("linear response of the kernel at large S", response, "Eq. (7), derived"),
-        Step("eigenvalue of the target", Eq(lam_star, of_l), "Eq. (7), derived"),
-        Step("at the prior", Eq(lam, eigenvalue), "Eq. (9)"),
-        Step("reduced free energy", free, "Eq. (8), derived"),
-        Step("stationarity in l_* at fixed kappa", Eq(slope, 0), "Eq. (8), derived"),
-        Step("train discrepancy", Eq(alpha, discrepancy), "derived"),
-        Step(f"closure: {assumed.statement}", Eq(kappa, assumed.ridge), assumed.source),
-        Step("feature-learning scale", Eq(chi, chi_value), "Eq. (9)"),
-        Step("variance along w*", Eq(l_star, prior / (1 - chi)), "Eq. (9)"),
-        Step("train discrepancy with this kappa", Eq(sigma2 * alpha, fit), assumed.source),
-        Step("l_* eliminated", Eq(compact, 0), assumed.source),
+    eigenvalue = simplify(of_l.subs(l_star, free_energy.prior_variance()))
+    found = derivation.stationary(eigenvalue, of_l, complexity)
+    return ReducedEquation(
+        closure=name,
+        activation=activation,
+        include_complexity=complexity,
+        steps=derivation.steps(assumed, activation, found, eigenvalue, complexity),
+        chi=found.chi,
+        ratio=found.ratio,
+        ridge=derivation.ridge_of(found),
+        inert=derivation.inert_of(assumed, found, complexity),
+        condition=assumed.condition,
+        inert_condition=found.inert,
+        discrepancy=derivation.discrepancy(assumed.first_order, assumed.condition),
+        eigenvalue=eigenvalue,
+        rest=free_energy.rest_of_trace(activation),
     )
-    return ReducedEquation(assumed.name, activation, steps, compact, chi_value, eigenvalue)

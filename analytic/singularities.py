@@ -3,12 +3,13 @@
 P is given by its coefficients {(i, j): p_ij}, P = sum p_ij alpha^i x^j, mpmath numbers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import mpmath
 from sympy import QQ, Poly, Rational, discriminant
 
+from analytic.observables import State
 from analytic.symbols import alpha, x
 
 Terms = Mapping[tuple[int, int], mpmath.mpf]
@@ -26,12 +27,15 @@ class Root:
     physical : bool
     why : str
         The reason for `physical`.
+    state : State
+        r, chi, kappa, ... at this root.
     """
 
     value: mpmath.mpf
     interval: tuple[Rational, Rational]
     physical: bool
     why: str
+    state: State
 
 
 @dataclass(frozen=True)
@@ -61,46 +65,75 @@ class BranchPoint:
     why: str
 
 
-def isolated_roots(terms: Terms, inverse_width: Rational, chi_factor: Rational, digits: int) -> list[Root]:
-    """All real roots at x = `inverse_width`; chi = chi_factor alpha^2 marks the physical one.
+def isolated_roots(
+    terms: Terms, inverse_width: Rational, state_of: Callable[[mpmath.mpf], State], digits: int
+) -> list[Root]:
+    """All real roots at x = `inverse_width`; the state that belongs to each decides which is physical.
 
-    On 0 < alpha, chi < 1 the polynomial falls from 1 to a negative value, monotonically, for every
-    positive parameter: that interval holds exactly one root. Isolation is exact for the polynomial
-    whose coefficients are those given, as rational numbers.
+    Isolation is exact for the polynomial whose coefficients are those given, as rational numbers.
     """
+    unit = _unit(terms, inverse_width)
     polynomial = Poly(
-        sum(_exact(p) * alpha**i * inverse_width**j for (i, j), p in terms.items()),
+        sum(_exact(p * unit**i) * alpha**i * inverse_width**j for (i, j), p in terms.items()),
         alpha,
         domain=QQ,
     )
-    roots = []
+    found = []
     for low, high in (interval for interval, _ in polynomial.intervals()):
         # Relative width: an interval that touches 0 is refined until it does not.
         while low * high <= 0 or high - low > min(abs(low), abs(high)) / 10:
             low, high = polynomial.refine_root(low, high, eps=(high - low) / 16)
         low, high = polynomial.refine_root(low, high, eps=abs(low) / Rational(10) ** digits)
-        with mpmath.workdps(digits):
-            value = mpmath.mpf(((low + high) / 2).evalf(digits))
-        roots.append(Root(value, (low, high), *_physical(low, high, chi_factor)))
+        value = unit * mpmath.mpf(((low + high) / 2).p) / ((low + high) / 2).q
+        found.append((value, (low * _exact(unit), high * _exact(unit)), state_of(value)))
+    judged = [(*entry, _unphysical(entry[2])) for entry in found]
+    allowed = [entry for entry in judged if not entry[3]]
+    # r grows from 1 at C = inf: of several states the branch from there comes first.
+    first = min(allowed, key=lambda entry: entry[2].ratio, default=None)
+    roots = []
+    for value, interval, state, why in judged:
+        physical = first is not None and value == first[0]
+        reason = why or (PHYSICAL if physical else "further from the Gaussian process than another state")
+        roots.append(Root(value, interval, physical, reason, state))
     return roots
+
+
+PHYSICAL = "the only root with alpha, l_*, l_0 and kappa > 0 that is continuous to the Gaussian process"
+
+
+def _unit(terms: Terms, inverse_width: Rational) -> mpmath.mpf:
+    """A power of two near the geometric scale of the roots, so that exact fractions stay short."""
+    position = mpmath.mpf(inverse_width.p) / inverse_width.q
+    row: dict[int, mpmath.mpf] = {}
+    for (i, j), p in terms.items():
+        row[i] = row.get(i, mpmath.mpf(0)) + p * position**j
+    powers = sorted(i for i, p in row.items() if p)
+    low, high = powers[0], powers[-1]
+    size = abs(row[low] / row[high]) ** (mpmath.mpf(1) / (high - low)) if high > low else mpmath.mpf(1)
+    return mpmath.mpf(2) ** int(mpmath.floor(mpmath.log(size, 2)))
+
+
+def _unphysical(state: State) -> str:
+    """Why a state is not physical; empty if nothing speaks against it."""
+    if state.alpha <= 0:
+        return "negative: alpha = eps.y/y.y is positive"
+    if state.ratio <= 0:
+        return "the variance along w* would be negative (chi >= 1)"
+    if state.ridge <= 0:
+        return "the effective ridge would be negative"
+    if not 0 < state.inert_ratio <= 1:
+        return "the variance of the inert directions would be negative or above the prior's"
+    return ""
 
 
 def _exact(number: mpmath.mpf) -> Rational:
     return Rational(mpmath.nstr(number, 60, strip_zeros=False))
 
 
-def _physical(low: Rational, high: Rational, chi_factor: Rational) -> tuple[bool, str]:
-    if high < 0:
-        return False, "negative: alpha = eps.y/y.y is positive"
-    if chi_factor * low**2 >= 1:
-        return False, "chi >= 1: the variance along w* would be negative or infinite"
-    return True, "the only root with alpha > 0 and chi < 1, continuous to the Gaussian process"
-
-
-def branch_points(terms: Terms, digits: int) -> list[BranchPoint]:
+def branch_points(terms: Terms, start: mpmath.mpf, digits: int) -> list[BranchPoint]:
     """Every finite C at which two roots meet, the nearest to 1/C = 0 last."""
     with mpmath.workdps(digits + 20):
-        unit_a, unit_x, scaled = _scaled(terms)
+        unit_a, unit_x, scaled = _scaled(terms, start)
         meeting = Poly(
             discriminant(sum(_exact(p) * alpha**i * x**j for (i, j), p in scaled.items()), alpha), x
         )
@@ -112,12 +145,17 @@ def branch_points(terms: Terms, digits: int) -> list[BranchPoint]:
         return [_classify(scaled, point, unit_a, unit_x) for point in points]
 
 
-def _scaled(terms: Terms) -> tuple[mpmath.mpf, mpmath.mpf, dict[tuple[int, int], mpmath.mpf]]:
+def _scaled(terms: Terms, start: mpmath.mpf) -> tuple[mpmath.mpf, mpmath.mpf, Terms]:
     """Units of alpha and x in which the Gaussian-process root and its decay are of order one."""
-    unit_a = -terms[0, 0] / terms[1, 0]
-    slope = sum(p * unit_a**i for (i, j), p in terms.items() if j == 1) / terms[0, 0]
-    unit_x = 1 / abs(slope)
-    return unit_a, unit_x, {(i, j): p * unit_a**i * unit_x**j for (i, j), p in terms.items()}
+    unit_x = abs(start / first_coefficient(terms, start))
+    return start, unit_x, {(i, j): p * start**i * unit_x**j for (i, j), p in terms.items()}
+
+
+def first_coefficient(terms: Terms, start: mpmath.mpf) -> mpmath.mpf:
+    """d alpha/dx at x = 0, by implicit differentiation."""
+    by_x = sum(p * start**i for (i, j), p in terms.items() if j == 1)
+    by_alpha = sum(i * p * start ** (i - 1) for (i, j), p in terms.items() if i and not j)
+    return -by_x / by_alpha
 
 
 def _roots_at(terms: Terms, point: mpmath.mpc) -> list[mpmath.mpc]:

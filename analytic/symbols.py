@@ -28,6 +28,9 @@ _LATEX = {
     "g2": r"|a^{*}|^{2}|w^{*}|^{2}",
     "l_star": r"l_{*}",
     "lambda_star": r"\lambda_{*}",
+    "l_0": r"l_{0}",
+    "lambda_0": r"\lambda_{0}",
+    "r_0": r"r_{0}",
 }
 
 
@@ -54,6 +57,11 @@ lam = Symbol("lambda", positive=True)
 lam_star = PaperSymbol("lambda_star", positive=True)
 kappa = Symbol("kappa", positive=True)
 chi = Symbol("chi", positive=True)
+l_inert = PaperSymbol("l_0", positive=True)  # the weights' variance in each direction but w*
+lam_inert = PaperSymbol("lambda_0", positive=True)
+r_inert = PaperSymbol("r_0", positive=True)  # l_0 over the prior's
+T = Symbol("T", nonnegative=True)  # what of the trace of Q_f is not linear
+w = Symbol("w", positive=True)  # lambda_* + kappa = 1/(n alpha)
 x = Symbol("x", real=True)  # 1/C; a series and its singularities need both signs
 
 # The reduced equation in units of its own Gaussian-process limit: a = alpha/alpha_GP,

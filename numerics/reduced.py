@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-CLOSURES = ("equivalent_kernel",)
+CLOSURES = ("equivalent_kernel", "one_over_n", "ridge")
 
 
 class Status(IntEnum):
@@ -24,7 +24,8 @@ class Status(IntEnum):
 
     SOLVED = 0
     BAD_ARGUMENT = 1
-    NO_ROOT = 2
+    NO_ROOT = 2  # outside the range of doubles
+    NOT_PHYSICAL = 3  # the closure has no physical root there (one_over_n)
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,10 @@ class ReducedSolution:
     alpha : float or ndarray
         Train discrepancy eps.y/y.y, relative accuracy 1e-12.
     overlap_ratio : float or ndarray
-        r = l_* S/sigma_w^2 = 1/(1 - chi): the learned variance along w* over its prior.
+        r = l_* S/sigma_w^2: the learned variance along w* over its prior. 1/(1 - chi) without
+        complexity.
     chi : float or ndarray
-        n^2 alpha^2 lambda |a*|^2|w*|^2/C, between 0 and 1.
+        n^2 alpha^2 lambda |a*|^2|w*|^2/C.
     status : int or ndarray of int
         `Status`, entry by entry.
     """
@@ -59,7 +61,8 @@ def solve(
     readout_variance: ArrayLike = 2.0,
     target_norm2: ArrayLike = 1.0,
     *,
-    closure: str,
+    closure: str = "ridge",
+    include_complexity: bool | None = None,
 ) -> ReducedSolution:
     """Solve the reduced equation; everything that `alpha` documents.
 
@@ -70,6 +73,7 @@ def solve(
     """
     return _solve(
         closure,
+        include_complexity,
         n=n,
         C=C,
         n_patches=n_patches,
@@ -91,7 +95,8 @@ def alpha(
     readout_variance: ArrayLike = 2.0,
     target_norm2: ArrayLike = 1.0,
     *,
-    closure: str,
+    closure: str = "ridge",
+    include_complexity: bool | None = None,
 ) -> Any:
     """Train discrepancy alpha = eps.y/y.y of a two-layer CNN with a linear teacher (Eq. 9).
 
@@ -108,22 +113,32 @@ def alpha(
     target_norm2 : array_like
         |a*|^2 |w*|^2 of the teacher.
     closure : str
-        "equivalent_kernel". It overestimates alpha where the ridge sigma^2/n is not what the data
-        feel, by tens of per cent at n of the order of N S.
+        "ridge": the effective ridge that each mode feels, at all orders. "equivalent_kernel": the
+        ridge sigma^2/n; it overestimates alpha by tens of per cent at n of the order of N S.
+        "one_over_n": its first correction, which has no physical root where that is not small.
+    include_complexity : bool, optional
+        Keep (1/2) log det K_f in the free energy. None: yes for "ridge"; True with another closure
+        raises.
 
     Returns
     -------
     float or ndarray
-        The only root with 0 < alpha and chi < 1.
+        The root continued from C = inf, with alpha, l_* and the ridge positive.
 
     Raises
     ------
     ValueError
-        For a bad scalar argument or an unknown closure. In arrays a bad entry gives NaN and one
-        RuntimeWarning; `solve` also returns the status of each entry.
+        For a bad scalar argument, an unknown closure, or a scalar problem without a physical root. In
+        arrays such an entry gives NaN and one RuntimeWarning; `solve` also returns the status of each.
+
+    Notes
+    -----
+    chi < 1, except that with the complexity and C < N chi may exceed 1: log det K_f then keeps l_*
+    finite. For "ridge" and "one_over_n" patch_size must be at least 1.
     """
     return _solve(
         closure,
+        include_complexity,
         n=n,
         C=C,
         n_patches=n_patches,
@@ -144,11 +159,13 @@ def first_order(
     readout_variance: ArrayLike = 2.0,
     target_norm2: ArrayLike = 1.0,
     *,
-    closure: str,
+    closure: str = "ridge",
+    include_complexity: bool | None = None,
 ) -> Any:
     """Coefficient of 1/C in alpha: alpha(C) = alpha(inf) + first_order/C + O(1/C^2) (derived)."""
     module = _module(closure)
     arguments = _broadcast(
+        closure,
         n=n,
         n_patches=n_patches,
         patch_size=patch_size,
@@ -158,7 +175,10 @@ def first_order(
         target_norm2=target_norm2,
     )
     out = np.empty(arguments[0].shape)
-    module.first_order(*(array.ravel() for array in arguments), out.ravel())
+    extra = _complexity(closure, include_complexity)
+    module.first_order(*(array.ravel() for array in arguments), *extra, out.ravel())
+    if not out.shape and np.isnan(out):
+        raise ValueError(_NOT_PHYSICAL)
     return _finished(out, arguments)
 
 
@@ -173,7 +193,10 @@ def branch_points(
     *,
     closure: str,
 ) -> tuple[Any, Any]:
-    """The two complex C at which roots of the equation meet (derived).
+    """The two complex C at which roots of the cubic meet (derived).
+
+    In closed form, so only for closure="equivalent_kernel"; for the others `analytic`'s
+    eq.branch_points and `feature-eos breakdown` follow the root in the complex plane.
 
     Returns
     -------
@@ -182,7 +205,13 @@ def branch_points(
         the conjugate of `physical` if they are not.
     """
     module = _module(closure)
+    if not hasattr(module, "branch_points"):
+        raise ValueError(
+            f"branch points of closure {closure!r} have no closed form: use "
+            "analytic.reduced_equation(closure).branch_points(n=...) or `feature-eos breakdown`"
+        )
     arguments = _broadcast(
+        closure,
         n=n,
         n_patches=n_patches,
         patch_size=patch_size,
@@ -205,15 +234,24 @@ def convergence_radius(n: ArrayLike, *arguments: ArrayLike, closure: str, **name
     return abs(branch_points(n, *arguments, closure=closure, **named)[0])
 
 
-def _solve(closure: str, **given: ArrayLike) -> ReducedSolution:
+_NOT_PHYSICAL = (
+    "closure 'one_over_n' has no physical root here: its correction in 1/n is not small at this n; "
+    "use closure='ridge', which holds at all n"
+)
+
+
+def _solve(closure: str, include_complexity: bool | None, **given: ArrayLike) -> ReducedSolution:
     module = _module(closure)
-    arguments = _broadcast(**given)
+    extra = _complexity(closure, include_complexity)
+    arguments = _broadcast(closure, **given)
     shape = arguments[0].shape
     alpha_, ratio, chi = (np.empty(shape) for _ in range(3))
     status = np.empty(shape, dtype=np.int8)
     inputs = [array.ravel() for array in arguments]
-    module.solve(*inputs, alpha_.ravel(), ratio.ravel(), chi.ravel(), status.ravel())
+    module.solve(*inputs, *extra, alpha_.ravel(), ratio.ravel(), chi.ravel(), status.ravel())
     if not shape:
+        if status == Status.NOT_PHYSICAL:
+            raise ValueError(_NOT_PHYSICAL)
         if status != Status.SOLVED:
             raise ArithmeticError(
                 "no root was found in double precision; rescale the problem (C, n and the "
@@ -230,7 +268,18 @@ def _module(closure: str) -> ModuleType:
     return import_module(f"numerics._generated.reduced_{closure}")
 
 
-def _broadcast(**arguments: ArrayLike) -> list[NDArray[np.float64]]:
+def _complexity(closure: str, wanted: bool | None) -> tuple[float, ...]:
+    """What the generated functions of a closure take for it: 1, 0, or no argument."""
+    if closure == "ridge":
+        return (0.0,) if wanted is False else (1.0,)
+    if wanted:
+        raise ValueError(
+            f"include_complexity=True needs closure='ridge': closure {closure!r} is defined without it"
+        )
+    return ()
+
+
+def _broadcast(closure: str, **arguments: ArrayLike) -> list[NDArray[np.float64]]:
     """Float arrays of one shape; a bad scalar raises, a bad entry of an array is left to be marked."""
     arrays = {}
     for name, value in arguments.items():
@@ -241,6 +290,8 @@ def _broadcast(**arguments: ArrayLike) -> list[NDArray[np.float64]]:
         if array.ndim == 0 and not _valid(name, arrays[name]):
             limit = "above 0 (math.inf is the Gaussian process)" if name == "C" else "finite and above 0"
             raise ValueError(f"{name}={value!r} must be {limit}")
+        if array.ndim == 0 and name == "patch_size" and closure != "equivalent_kernel" and arrays[name] < 1:
+            raise ValueError(f"patch_size={value!r} must be at least 1: the closure counts S - 1 directions")
     try:
         return [np.array(array) for array in np.broadcast_arrays(*arrays.values())]
     except ValueError as error:
@@ -267,7 +318,8 @@ def _warn(bad: int, size: int) -> None:
     if bad:
         warnings.warn(
             f"{bad} of {size} entries have no answer and are NaN; all arguments must be finite and "
-            "above 0 (C may be inf). reduced.solve gives the status of each entry",
+            "above 0 (C may be inf), and closure 'one_over_n' needs large n. reduced.solve gives the "
+            "status of each entry",
             RuntimeWarning,
             stacklevel=4,
         )

@@ -188,7 +188,7 @@ def test_a_bad_entry_of_an_array_is_nan_with_one_warning():
         ({"patch_size": 1j}, "patch_size must be a real number"),
         ({"n": True}, "n must be a real number"),
         ({"n": [1, 2], "C": [1, 2, 3]}, r"n \(2,\), C \(3,\)"),
-        ({"closure": "ridge"}, "available: equivalent_kernel"),
+        ({"closure": "kriging"}, "available: equivalent_kernel, one_over_n, ridge"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

@@ -2,8 +2,11 @@
 
 from analytic.closures.base import Closure
 from analytic.closures.equivalent_kernel import EQUIVALENT_KERNEL
+from analytic.closures.one_over_n import ONE_OVER_N
+from analytic.closures.ridge import RIDGE
 
-CLOSURES = {closure.name: closure for closure in (EQUIVALENT_KERNEL,)}
+CLOSURES = {closure.name: closure for closure in (EQUIVALENT_KERNEL, ONE_OVER_N, RIDGE)}
+DEFAULT = RIDGE.name
 
 
 def closure(name: str) -> Closure:
@@ -13,4 +16,13 @@ def closure(name: str) -> Closure:
     return CLOSURES[name]
 
 
-__all__ = ["CLOSURES", "Closure", "closure"]
+def include_complexity(assumed: Closure, wanted: bool | None) -> bool:
+    """The closure's own choice for None; ValueError where log det K_f has no place."""
+    if wanted and not assumed.includes_complexity:
+        raise ValueError(
+            f"include_complexity=True needs closure='ridge': closure {assumed.name!r} is defined without it"
+        )
+    return assumed.includes_complexity if wanted is None else wanted
+
+
+__all__ = ["CLOSURES", "DEFAULT", "Closure", "closure", "include_complexity"]

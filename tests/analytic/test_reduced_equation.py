@@ -16,6 +16,7 @@ from analytic.symbols import (
     C,
     N,
     S,
+    T,
     alpha,
     chi,
     g2,
@@ -140,10 +141,11 @@ def test_every_step_holds_at_the_solution(eq):
         lam: eq.eigenvalue,
         kappa: sigma2 / n,
         chi: solved.chi,
+        T: eq.rest,
         l_star: sigma_w2 / S * solved.overlap_ratio,
     }
     equations = [step.expression for step in eq.steps if isinstance(step.expression, sympy.Eq)]
-    assert len(equations) == 9
+    assert len(equations) == 10
     for equation in equations:
         left, right = (side.subs(values).subs(numbers(eq)) for side in (equation.lhs, equation.rhs))
         # Rounding of a dozen operations; the terms of the stationarity condition are about 1e4.
@@ -308,7 +310,7 @@ def test_bad_values(eq, arguments, message):
 
 
 def test_bad_names(eq):
-    with pytest.raises(ValueError, match="available: equivalent_kernel"):
+    with pytest.raises(ValueError, match="available: equivalent_kernel, one_over_n, ridge"):
         reduced_equation(closure="mean_field")
     with pytest.raises(ValueError, match="available: erf, linear"):
         reduced_equation(closure="equivalent_kernel", activation="sine")

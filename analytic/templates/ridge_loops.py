@@ -1,0 +1,109 @@
+# ruff: noqa: F821
+# mypy: ignore-errors
+# The generator pastes this file behind the functions of the ridge closure.
+
+
+@njit(error_model="numpy")
+def root(n, n_patches, patch_size, tau, y, c):
+    """W = (lambda_* + kappa)/lambda: the only root of G with kappa > 0 and l_* > 0.
+
+    f falls and k = W (1 - f) grows with W, so the closure's condition over kappa grows from -inf at
+    k = 0 to n: one root. There r <= max(1, W at k = 0), r_0 <= 1, and n k = tau + sum of
+    k r/(r + k) <= tau + sum of r: the upper end.
+    """
+    b, d = floor_of_W(y, c)
+    low = positive_root(b, d)
+    learned = max(1.0, low)
+    high = learned + (tau + n_patches * learned + n_patches * (patch_size - 1.0)) / n
+    W = high
+    for _ in range(200):  # bisection alone needs 53 + log2 log(high/low)
+        G, slope = residual(W, n, n_patches, patch_size, tau, y, c)
+        low = W if G < 0.0 else low
+        high = W if G > 0.0 else high
+        trial = W - G / slope
+        if not low <= trial <= high:
+            trial = sqrt(low) * sqrt(high)
+        if abs(trial - W) <= 4.0e-16 * W:  # two units in the last place
+            return trial
+        W = trial
+    return nan
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def solve(
+    n,
+    C,
+    n_patches,
+    patch_size,
+    noise_variance,
+    weight_variance,
+    readout_variance,
+    target_norm2,
+    complexity,
+    alpha,
+    ratio,
+    chi,
+    status,
+):
+    """Fill alpha, ratio, chi and status: 0 solved, 1 bad argument, 2 no root found."""
+    for i in range(n.size):
+        good = (
+            (0.0 < n[i] < inf)
+            and (C[i] > 0.0)
+            and (0.0 < n_patches[i] < inf)
+            and (1.0 <= patch_size[i] < inf)
+            and (0.0 < noise_variance[i] < inf)
+            and (0.0 < weight_variance[i] < inf)
+            and (0.0 < readout_variance[i] < inf)
+            and (0.0 < target_norm2[i] < inf)
+        )
+        lam, tau, y, c = scaled(
+            n[i],
+            C[i],
+            n_patches[i],
+            patch_size[i],
+            noise_variance[i],
+            weight_variance[i],
+            readout_variance[i],
+            target_norm2[i],
+            complexity,
+        )
+        in_range = 0.0 < tau < inf and y < inf and (y > 0.0 or C[i] == inf)
+        W = nan
+        if good and in_range:
+            W = root(n[i], n_patches[i], patch_size[i], tau, y, c)
+        alpha[i] = 1.0 / (n[i] * lam * W)
+        ratio[i] = W * share_of_target(W, y, c)
+        chi[i] = y / (W * W)
+        status[i] = 1 if not good else (0 if alpha[i] > 0.0 else 2)
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def first_order(
+    n,
+    n_patches,
+    patch_size,
+    noise_variance,
+    weight_variance,
+    readout_variance,
+    target_norm2,
+    complexity,
+    out,
+):
+    """out = d alpha/d(1/C) at C = inf."""
+    for i in range(n.size):
+        lam, tau, y, c = scaled(  # y/C and c/C
+            n[i],
+            1.0,
+            n_patches[i],
+            patch_size[i],
+            noise_variance[i],
+            weight_variance[i],
+            readout_variance[i],
+            target_norm2[i],
+            complexity,
+        )
+        top, b, d = gaussian_quadratic(n[i], n_patches[i], patch_size[i], tau)
+        W = 1.0 + positive_root(b / top, d / top)
+        by_W, by_y, by_c = slopes_at_gp(W, n[i], n_patches[i], patch_size[i], tau)
+        out[i] = (by_y * y + by_c * c) / (by_W * n[i] * lam * W * W)

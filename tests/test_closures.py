@@ -1,0 +1,185 @@
+"""The ridge and one_over_n closures: 40-digit stationarity written out by hand, limits, ranges, series."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+
+from analytic import reduced_equation
+from analytic.closures import CLOSURES
+from numerics import reduced
+from numerics._generated import reduced_ridge
+
+# n = 1600 and the defaults; from an independent solver, to the digits printed.
+RIDGE = {1280: (0.4257, 1.389), 640: (0.3653, 1.695), 320: (0.2981, 2.183), 160: (0.2335, 2.916)}
+VARIANTS = [("one_over_n", None), ("ridge", False), ("ridge", True)]
+
+
+def draw(count, seed, decades=1.5):
+    """Parameters around the defaults; patch_size from 1 up."""
+    rng = np.random.default_rng(seed)
+    centres = (1600.0, 640.0, 20.0, 64.0, 0.1, 2.0, 2.0, 1.0)
+    rows = np.array([c * 10 ** rng.uniform(-decades, decades, count) for c in centres])
+    rows[3] = np.maximum(rows[3], 1.0)
+    return rows
+
+
+def gradient(closure, complexity, point, unknowns):
+    """Every stationarity condition, by hand: unknowns (w = lambda_* + kappa, r, kappa, r_0)."""
+    n, C, N, S, noise, weight, readout, norm2 = (mpmath.mpf(v) for v in point)
+    w, r, kappa, r0 = unknowns
+    c = 2 * weight / (1 + 2 * weight)
+    lam = 2 * readout * c / (mpmath.pi * N * S)
+    T = 2 * readout / mpmath.pi * (mpmath.asin(c) - c)
+    s, learned, on = noise / n, lam * r, int(bool(complexity))
+    if closure == "ridge":
+        share = N * learned / (learned + kappa) + N * (S - 1) * lam * r0 / (lam * r0 + kappa)
+        ridge = n * kappa - noise - T - kappa * share
+        balance = w - learned - kappa
+    else:
+        posterior = T + N * s * learned / (learned + s) + N * (S - 1) * s * lam / (lam + s)
+        ridge = kappa - s - posterior / n
+        balance = 1 / w - 1 / (learned + s) + (kappa - s) / (learned + s) ** 2
+    return [
+        ridge / noise,
+        balance / (1 if closure == "one_over_n" else lam),
+        C * (1 - 1 / r) - norm2 * lam / w**2 + on * N * lam / w,
+        C * (1 - 1 / r0) + on * N * lam / (lam * r0 + kappa),
+    ]
+
+
+def start(closure, complexity, point, solution):
+    """Unknowns that belong to the double-precision answer."""
+    n, C, N, S, noise, weight, readout, _ = (float(v) for v in point)
+    lam = 4 * readout * weight / (math.pi * (1 + 2 * weight) * N * S)
+    w = 1 / (n * solution.alpha)
+    kappa = w - lam * solution.overlap_ratio
+    if closure == "one_over_n":
+        T = 2 * readout / math.pi * math.asin(2 * weight / (1 + 2 * weight)) - N * S * lam
+        s, learned = noise / n, lam * solution.overlap_ratio
+        kappa = s + (T + N * s * learned / (learned + s) + N * (S - 1) * s * lam / (lam + s)) / n
+    b = (kappa / lam - 1 + N / C) / 2
+    return [w, solution.overlap_ratio, kappa, math.sqrt(b * b + kappa / lam) - b if complexity else 1.0]
+
+
+def test_table_of_the_ridge_closure():
+    for C, (alpha, ratio) in RIDGE.items():
+        found = reduced.solve(1600, C)
+        assert round(found.alpha, 4) == alpha
+        assert round(found.overlap_ratio, 3) == ratio
+    assert round(reduced.alpha(1600, math.inf), 4) == 0.5392
+    assert round(reduced.alpha(1600, math.inf, closure="one_over_n"), 3) == 0.603
+
+
+@pytest.mark.parametrize(("closure", "complexity"), VARIANTS)
+def test_stationarity_conditions_to_40_digits(closure, complexity):
+    """Newton on all four conditions at once moves alpha by less than 1e-12."""
+    checked = 0
+    for point in draw(60, seed=21).T:
+        try:
+            found = reduced.solve(*point, closure=closure, include_complexity=complexity)
+        except ValueError:
+            assert closure == "one_over_n"
+            continue
+        with mpmath.workdps(40):
+            first = start(closure, complexity, point, found)
+            exact = mpmath.findroot(
+                lambda *u: gradient(closure, complexity, point, u),  # noqa: B023
+                first,
+                tol=1e-45,
+                verify=False,
+            )
+            error = abs(1 / (mpmath.mpf(point[0]) * exact[0]) / found.alpha - 1)
+            # one_over_n cancels where alpha nearly vanishes: relative to the equivalent kernel's alpha.
+            scale = reduced.alpha(*point, closure="equivalent_kernel") / found.alpha
+            assert error < 1e-12 * max(1.0, scale if closure == "one_over_n" else 1.0)
+            assert abs(exact[1] / found.overlap_ratio - 1) < 1e-11
+        checked += 1
+    assert checked >= 10
+
+
+@pytest.mark.parametrize(("closure", "complexity"), VARIANTS)
+def test_polynomial_and_generated_kernel_agree(closure, complexity):
+    """The eliminated polynomial, isolated exactly, against the bracketed solver; N = 1 included."""
+    eq = reduced_equation(closure, include_complexity=complexity)
+    for given in ({"n": 1600, "C": 640}, {"n": 900, "C": 80, "n_patches": 1}, {"n": 2000, "C": math.inf}):
+        state = eq.solve(**given)
+        found = reduced.solve(**given, closure=closure, include_complexity=complexity)
+        assert found.alpha == pytest.approx(float(state.alpha), rel=1e-12)
+        assert found.overlap_ratio == pytest.approx(float(state.ratio), rel=1e-12)
+        assert found.chi == pytest.approx(float(state.chi), rel=1e-12)
+
+
+@pytest.mark.parametrize(("closure", "complexity"), VARIANTS)
+def test_first_order(closure, complexity):
+    found = reduced.first_order(1600, closure=closure, include_complexity=complexity)
+    series = reduced_equation(closure, include_complexity=complexity).series(1, n=1600)
+    assert found == pytest.approx(float(series[1]), rel=1e-11)
+    C = 1e7  # the second order is 1e-4 of the first there; two widths cancel it
+    ends = [
+        reduced.alpha(1600, w, closure=closure, include_complexity=complexity) for w in (C, 2 * C, math.inf)
+    ]
+    slope = (4 * (ends[1] - ends[2]) - (ends[0] - ends[2])) * C
+    assert slope == pytest.approx(found, rel=1e-6)
+
+
+def test_first_order_of_the_ridge_closure_at_the_paper_point():
+    assert reduced.first_order(1600) == pytest.approx(-213.947, abs=5e-4)
+    assert reduced.first_order(1600, include_complexity=False) == pytest.approx(-219.671, abs=5e-4)
+
+
+def test_many_data_make_all_closures_the_same():
+    """kappa -> sigma^2/n as n/(N S) grows: the correction falls as 1/n."""
+    gaps = []
+    for n in (1e7, 1e8):
+        values = [reduced.alpha(n, 1e9, closure=name, target_norm2=1e-9) for name in CLOSURES]
+        gaps.append(max(values) / min(values) - 1)
+    assert gaps[1] < 0.2 * gaps[0] < 0.2
+
+
+def test_one_over_n_says_where_it_ends():
+    with pytest.raises(ValueError, match="use closure='ridge'"):
+        reduced.alpha(380, 640, closure="one_over_n")
+    with pytest.raises(ValueError, match="no physical root"):
+        reduced.first_order(380, closure="one_over_n")
+    with pytest.warns(RuntimeWarning, match="1 of 2"):
+        found = reduced.solve([380, 1600], 640, closure="one_over_n")
+    assert list(found.status) == [reduced.Status.NOT_PHYSICAL, reduced.Status.SOLVED]
+    assert np.isnan(found.alpha[0])
+
+
+def test_complexity_belongs_to_the_ridge_closure():
+    for call in (
+        reduced_equation,
+        lambda closure, include_complexity: reduced.alpha(
+            1600, 640, closure=closure, include_complexity=include_complexity
+        ),
+    ):
+        with pytest.raises(ValueError, match="needs closure='ridge'"):
+            call(closure="equivalent_kernel", include_complexity=True)
+    with pytest.raises(ValueError, match=r"patch_size=0\.5"):
+        reduced.alpha(1600, 640, patch_size=0.5)
+
+
+def test_arcsine_excess():
+    with mpmath.workdps(40):
+        for u in (1e-8, 1e-3, 0.1, 0.349, 0.351, 0.99):
+            exact = mpmath.asin(mpmath.mpf(u)) - mpmath.mpf(u)
+            # asin u - u of two doubles loses 6/u^2 = 50 units at u = 0.351.
+            assert abs(reduced_ridge.asin_excess(u) / exact - 1) < 1.2e-14
+
+
+def test_observables_are_series_of_the_same_state():
+    """l_*, chi and both errors at C = 1e6 from order 4 and from the root."""
+    eq = reduced_equation("ridge")
+    state = eq.solve(n=1600, C=10**6)
+    for name in ("alpha", "l_star", "chi", "train_error", "test_error"):
+        series = eq.series(4, name, n=1600)
+        total = sum(c / mpmath.mpf(10) ** (6 * k) for k, c in enumerate(series))
+        # The fifth order is (1044/1e6)^5 = 1e-15 of the first.
+        assert abs(total / getattr(state, name) - 1) < 1e-12
+    with pytest.raises(ValueError, match="train_error"):
+        eq.series(2, "loss", n=1600)
+    with pytest.raises(ValueError, match="give numbers"):
+        eq.series(2)
