@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from numerics import parallel
 from numerics.data_terms import DataTerm, NotPositiveDefinite, mean_field, mirrored
 from numerics.factors import Factor, factor, range_basis
+from numerics.fan_in import finite_fan_in
 from numerics.kernel_maps import KernelMap
 from numerics.preactivations import HiddenKernel, InputKernel, Kernel
 
@@ -111,11 +112,20 @@ class Chain:
         Prior variance of each input weight, fan-in divided out.
     maps : sequence of KernelMap
         One per hidden layer: to the next layer's prior kernel, the last one to Q_f.
+    readout : str
+        "mean_field" or "finite_fan_in": the data term.
     """
 
     def __init__(
-        self, X: Array, y: Array, noise_variance: Array, prior_variance: Array, maps: Sequence[KernelMap]
+        self,
+        X: Array,
+        y: Array,
+        noise_variance: Array,
+        prior_variance: Array,
+        maps: Sequence[KernelMap],
+        readout: str = "mean_field",
     ):
+        self.readout = readout
         self.X = X
         self.y = y
         self.noise_variance = noise_variance
@@ -172,13 +182,18 @@ class Chain:
             )
         return tuple(layers)
 
-    def data_term(self, layers: Sequence[Layer]) -> DataTerm:
-        return mean_field(self.maps[-1].value(layers[-1].kernel), self.y, self.noise_variance)
+    def data_term(self, layers: Sequence[Layer], inverse_width: float = 0.0) -> DataTerm:
+        """Psi at a state; `inverse_width` of the last layer matters to a readout of finite fan-in alone."""
+        Q = self.maps[-1].value(layers[-1].kernel)
+        if self.readout == "mean_field" or inverse_width == 0.0:
+            return mean_field(Q, self.y, self.noise_variance)
+        P = self.maps[-1].receptive.fan_in / inverse_width
+        return finite_fan_in(Q, self.y, float(self.noise_variance[0]), P)
 
     def pull(self, theta: Blocks, inverse_widths: Sequence[float]) -> Pull:
         """F's data term and natural gradient: one gradient's worth of work."""
         layers = self.layers(theta)
-        data = self.data_term(layers)
+        data = self.data_term(layers, inverse_widths[-1])
         T: list[Array] = []
         E: list[Array] = []
         residuals: list[float] = []

@@ -36,23 +36,30 @@ class DataTerm:
         1/2 sum_c y_c^T K_f^{-1} y_c and (D/2) log det K_f; Psi is their sum.
     degrees_of_freedom : float
         tr[Q_f K_f^{-1}], between 0 and n.
+    fan_in : float
+        What a readout of finite fan-in adds to Psi; 0 in mean field.
+    response, fluctuation : float
+        p and q of `numerics.fan_in`; 1 in mean field, where H = (q Q_f + sigma^2)^{-1} is K_f^{-1}.
     """
 
     eps: Array
     fit: float
     complexity: float
     degrees_of_freedom: float
-    _inverse: Array | None  # K_f^{-1}, Fortran order, upper triangle (the lower one of its transpose)
+    _inverse: Array | None  # H, Fortran order, upper triangle (the lower one of its transpose)
+    fan_in: float = 0.0
+    response: float = 1.0
+    fluctuation: float = 1.0
 
     @property
     def value(self) -> float:
-        return self.fit + self.complexity
+        return self.fit + self.complexity + self.fan_in
 
     @cached_property
     def A(self) -> Array:
-        """A = sum_c eps_c eps_c^T - D K_f^{-1} (Eq. 5, the paper's sign), (n, n), lower triangle valid."""
-        A = self.eps @ self.eps.T
-        A -= self.eps.shape[1] * self._matrix.T
+        """A = p sum_c eps_c eps_c^T - D q H, (n, n), lower triangle valid; mean field: Eq. (5)."""
+        A = self.eps @ (self.response * self.eps.T)
+        A -= (self.fluctuation * self.eps.shape[1]) * self._matrix.T
         return A
 
     def tangent(self, dQ: Array) -> tuple[Array, Array]:

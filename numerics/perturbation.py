@@ -77,9 +77,13 @@ def first_order(field: Field, ratios: Sequence[float]) -> FirstOrder:
         dK = mirrored(dQ) + root.outer(slopes[level])
         moving = HiddenKernel.at(dK, chain.maps[level - 1].receptive.pixels_out)
         dQ = chain.maps[level].tangent(layers[level].kernel, moving)
-    eps = gp.data.eps
+    eps, noise = gp.data.eps, field.noise_variance[:, None]
     off_diagonal = 2.0 * np.sum(eps * (np.tril(dQ, -1) @ eps))
     response = float(off_diagonal + np.diagonal(dQ) @ np.sum(eps**2, axis=1))
+    if chain.readout == "finite_fan_in":
+        # p = 1 - tr[Q_f K_f^{-1}]/P + ..., and eps answers to p Q_f
+        fan_in = chain.maps[-1].receptive.fan_in
+        response -= gp.data.degrees_of_freedom / fan_in * float(np.sum(eps * (field.y - noise * eps)))
     weights = field.shape[1]
     return FirstOrder(
         alpha_gp=float(np.sum(eps * field.y)) / field.target_norm2,

@@ -6,7 +6,8 @@ block: with g = T/N at the solution,
     K_*t = Q_*t (I + g K_tt),    K_** = Q_** + Q_*t (g + g K_tt g) Q_t*,
 
 which inverts nothing (derived: a joint solve whose test points have infinite noise). Then
-f_bar_* = Q_f,*t eps and Cov f_* = Q_f,** - Q_f,*t K_f^{-1} Q_f,t*.
+f_bar_* = p Q_f,*t eps and Cov f_* = q Q_f,** - q^2 Q_f,*t H Q_f,t* with H = (q Q_f + sigma^2)^{-1}; in mean
+field p = q = 1 and H = K_f^{-1}.
 """
 
 from __future__ import annotations
@@ -42,24 +43,26 @@ class Predictor:
         self.chain = chain
         if len(theta) == 1:  # nothing hidden to condition on
             self.layers, self.g = chain.layers(theta), [np.empty(0)]
-            self.eps = chain.data_term(self.layers).eps
+            data = chain.data_term(self.layers, inverse_widths[-1])
         else:
             pull = chain.pull(theta, inverse_widths)
-            self.layers, self.eps = pull.layers, pull.data.eps
+            self.layers, data = pull.layers, pull.data
             self.g = [x * T for x, T in zip(inverse_widths, pull.T, strict=True)]
+        self.weights = data.response * data.eps
+        self.fluctuation = data.fluctuation
         self._factor: Array | None = None
 
     def mean(self, X: Array) -> Array:
         """f_bar at inputs X (P, m, S), shape (m, D)."""
-        means = [self._kernels(X[:, low:high])[0] @ self.eps for low, high in _chunks(X.shape[1])]
+        means = [self._kernels(X[:, low:high])[0] @ self.weights for low, high in _chunks(X.shape[1])]
         return np.concatenate(means)
 
     def law(self, X: Array) -> Law:
         """Mean and full covariance."""
         cross, own = self._kernels(X)
         reduced = self._whitened(cross)
-        covariance = own - reduced.T @ reduced
-        return Law(cross @ self.eps, (covariance + covariance.T) / 2)
+        covariance = self.fluctuation * own - reduced.T @ reduced
+        return Law(cross @ self.weights, (covariance + covariance.T) / 2)
 
     def mean_and_variance(self, X: Array) -> tuple[Array, Array]:
         """Mean (m, D) and latent variance (m,), a chunk of test points at a time."""
@@ -92,13 +95,16 @@ class Predictor:
         return HiddenKernel(K_cross, v_own, v_train), HiddenKernel(K_own, v_own, v_own)
 
     def _whitened(self, cross: Array) -> Array:
-        """C^{-1} Q_f,t* with K_f = C C^T; data of infinite noise left out."""
+        """C^{-1} q Q_f,t* with q Q_f + sigma^2 = C C^T; data of infinite noise left out."""
         heard = np.flatnonzero(np.isfinite(self.chain.noise_variance))
         if self._factor is None:
             K_f = mirrored(self.chain.maps[-1].value(self.layers[-1].kernel))[np.ix_(heard, heard)]
+            K_f *= self.fluctuation
             K_f[np.diag_indices(len(heard))] += self.chain.noise_variance[heard]
             self._factor = cholesky(K_f, lower=True, overwrite_a=True, check_finite=False)
-        return solve_triangular(self._factor, cross[:, heard].T, lower=True, check_finite=False)
+        return solve_triangular(
+            self._factor, self.fluctuation * cross[:, heard].T, lower=True, check_finite=False
+        )
 
 
 def _chunks(count: int) -> Iterator[tuple[int, int]]:

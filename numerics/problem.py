@@ -20,6 +20,9 @@ from numerics.network import Network, inverse_widths
 Array = NDArray[np.float64]
 
 
+READOUTS = ("mean_field", "finite_fan_in")
+
+
 class Field:
     """What of a problem does not depend on the widths: data, prior, chain, Gaussian process.
 
@@ -32,7 +35,15 @@ class Field:
         Targets were given as (n,).
     """
 
-    def __init__(self, net: Network, X: Array, y: Array, noise_variance: Array, one_output: bool):
+    def __init__(
+        self,
+        net: Network,
+        X: Array,
+        y: Array,
+        noise_variance: Array,
+        one_output: bool,
+        readout: str = "mean_field",
+    ):
         pixels, size = X.shape[1:]
         self.net = net
         self.shape = (pixels, size)
@@ -46,7 +57,7 @@ class Field:
         prior = np.full(size, net.weight_variances[0] / size)
         if net.bias_variance > 0:
             prior = np.append(prior, net.bias_variance)
-        self.chain = Chain(self.pixel_major(X), y, noise_variance, prior, maps)
+        self.chain = Chain(self.pixel_major(X), y, noise_variance, prior, maps, readout)
 
     def pixel_major(self, X: Array) -> Array:
         """(n, P, S) -> (P, n, S), with the constant 1 that carries the first layer's biases."""
@@ -114,7 +125,9 @@ class Problem:
         return Problem(self.net.with_widths(widths), self.field)
 
 
-def problem(net: Network, X: ArrayLike, y: ArrayLike, noise_variance: Any) -> Problem:
+def problem(
+    net: Network, X: ArrayLike, y: ArrayLike, noise_variance: Any, readout: str = "mean_field"
+) -> Problem:
     """Validate and bind; the arrays are copied, so later changes of the caller's do not matter.
 
     Parameters
@@ -124,10 +137,34 @@ def problem(net: Network, X: ArrayLike, y: ArrayLike, noise_variance: Any) -> Pr
         D outputs; one-dimensional targets give one-dimensional predictions.
     noise_variance : float or (n,) array
         sigma^2 > 0; `math.inf` takes a datum out.
+    readout : "mean_field" or "finite_fan_in"
+        As in `numerics.solve`.
     """
     if not isinstance(net, Network):
         raise ValueError(f"net is a {type(net).__name__}; make a network with cnn(...) or fcn(...)")
     inputs = checks.inputs(X, net.flat)
     outputs = np.array(checks.targets(y, samples=len(inputs)))
     noise = checks.noise_variances(noise_variance, len(inputs))
-    return Problem(net, Field(net, inputs, outputs, noise, one_output=np.ndim(y) == 1))
+    if readout not in READOUTS:
+        raise ValueError(f"readout={readout!r} is unknown; choose one of {READOUTS}")
+    if readout == "finite_fan_in":
+        _refuse_what_two_scalars_cannot_say(net, inputs.shape[1], outputs, noise)
+    return Problem(net, Field(net, inputs, outputs, noise, np.ndim(y) == 1, readout))
+
+
+def _refuse_what_two_scalars_cannot_say(net: Network, pixels: int, y: Array, noise: Array) -> None:
+    """p and q are scalars for one output, one noise, and pixels that are alike and do not share weights."""
+    last = net.receptive_fields(pixels)[-1]
+    if any(a != b for group in last.groups[0, 0] for a, b in group.pairs):
+        raise ValueError(
+            "readout='finite_fan_in' needs a readout with a weight per pixel; pooling makes p and q matrices "
+            "over pixels, which are not there: use readout='mean_field'"
+        )
+    if y.shape[1] != 1:
+        raise ValueError(
+            "readout='finite_fan_in' is for one output; give one column of y, or use 'mean_field'"
+        )
+    if noise.min() != noise.max():
+        raise ValueError(
+            "readout='finite_fan_in' is for one noise_variance; give one number, or use 'mean_field'"
+        )

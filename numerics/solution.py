@@ -54,6 +54,8 @@ class Solution:
         K_f^{-1} y per output.
     free_energy_terms : dict
         `"KL"` = sum_l N_l KL_l, `"fit"` = 1/2 sum y^T K_f^{-1} y, `"complexity"` = (D/2) log det K_f.
+    response, fluctuation : float
+        p and q of a readout of finite fan-in; 1 in mean field.
     degrees_of_freedom : float
         tr[Q_f K_f^{-1}].
     residual : float
@@ -72,6 +74,8 @@ class Solution:
     input_covariance: Array
     scaled_discrepancy: Array
     free_energy_terms: dict[str, float]
+    response: float
+    fluctuation: float
     degrees_of_freedom: float
     residual: float
     status: Status
@@ -90,7 +94,10 @@ class Solution:
                 "KL": float(sum(state.KL_terms)),
                 "fit": state.data.fit,
                 "complexity": state.data.complexity,
-            },
+            }
+            | ({"fan_in": state.data.fan_in} if state.data.fan_in else {}),
+            response=state.data.response,
+            fluctuation=state.data.fluctuation,
             degrees_of_freedom=state.data.degrees_of_freedom,
             residual=state.residual,
             status=outcome.status,
@@ -139,7 +146,7 @@ class Solution:
 
     @property
     def f_bar(self) -> Array:
-        """Mean network output on the training inputs, Q_f eps = y - sigma^2 eps, in the shape of y."""
+        """Mean network output on the training inputs, p Q_f eps = y - sigma^2 eps, in the shape of y."""
         return self._like_y(self._mean_output)
 
     @cached_property
@@ -147,7 +154,7 @@ class Solution:
         field = self.problem.field
         if np.isfinite(field.noise_variance).all():
             return field.y - field.noise_variance[:, None] * self.scaled_discrepancy
-        return self.Q_f @ self.scaled_discrepancy
+        return self.response * self.Q_f @ self.scaled_discrepancy
 
     @property
     def Q_f(self) -> Array:

@@ -68,8 +68,9 @@ def solve(
     net: Network,
     X: ArrayLike,
     y: ArrayLike,
-    noise_variance: float,
+    noise_variance: Any,
     *,
+    readout: str = "mean_field",
     start: Solution | ArrayLike | None = None,
     tol: float = 1e-8,
     max_iter: int = 300,
@@ -88,6 +89,10 @@ def solve(
     noise_variance : float or (n,) array
         sigma^2 > 0, the variance of the observation noise (temperature of the Langevin dynamics);
         `math.inf` takes a datum out.
+    readout : "mean_field" or "finite_fan_in"
+        The data term: the paper's, sharp readout kernel; or with the response p and second moment q of a
+        readout of finite fan-in (derived), for one output, one noise variance and a weight per pixel, on
+        patches that are alike and uncorrelated.
     start : Solution or (S, S) array, optional
         State to start from, a Sigma alone leaves hidden layers at their prior; by default the prediction
         from the Gaussian process.
@@ -105,7 +110,7 @@ def solve(
     ConvergenceError
         Carrying the partial solution.
     """
-    bound = problem(net, X, y, noise_variance)
+    bound = problem(net, X, y, noise_variance, readout)
     branch = Branch(bound.field, checks.positive(tol, "tol"))
     theta = None if start is None else _theta(start, bound)
     return solve_on(branch, bound, checks.count(max_iter, "max_iter"), raise_on_failure, theta)
@@ -118,6 +123,7 @@ def solve_path(
     noise_variance: float,
     widths: Sequence[float | Sequence[float]] | Array,
     *,
+    readout: str = "mean_field",
     tol: float = 1e-8,
     max_iter: int = 300,
     raise_on_failure: bool = True,
@@ -133,7 +139,7 @@ def solve_path(
         Widths above 0, in any order, `math.inf` allowed; one number stands for every hidden layer.
     callback : callable, optional
         Called with each Solution as it is found (progress bars).
-    X, y, noise_variance, tol, max_iter, raise_on_failure
+    X, y, noise_variance, readout, tol, max_iter, raise_on_failure
         As in `solve`; max_iter is per width.
 
     Returns
@@ -149,7 +155,7 @@ def solve_path(
     """
     if isinstance(widths, str) or not isinstance(widths, Sequence | np.ndarray) or len(widths) == 0:
         raise ValueError(f"widths={widths!r} must be a sequence of at least one width")
-    bound = problem(net, X, y, noise_variance)
+    bound = problem(net, X, y, noise_variance, readout)
     targets = [bound.at_widths(width) for width in widths]
     branch = Branch(bound.field, checks.positive(tol, "tol"))
     budget = checks.count(max_iter, "max_iter")

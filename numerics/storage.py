@@ -32,6 +32,9 @@ def save(sol: Solution, path: str | Path) -> None:
         "status": sol.status.name,
         "layers": len(sol.theta),
         "free_energy_terms": sol.free_energy_terms,
+        "readout_law": field.chain.readout,
+        "response": sol.response,
+        "fluctuation": sol.fluctuation,
         "degrees_of_freedom": sol.degrees_of_freedom,
         "residual": sol.residual,
         "gradients": sol.gradients,
@@ -71,13 +74,17 @@ def load(path: str | Path) -> Solution:
             f"{FORMAT!r} up to version {VERSION}: update it"
         )
     y = arrays["y"][:, 0] if header["one_output"] else arrays["y"]
-    bound = problem(_network(header["network"]), arrays["X"], y, arrays["noise_variance"])
+    bound = problem(
+        _network(header["network"]), arrays["X"], y, arrays["noise_variance"], header["readout_law"]
+    )
     return Solution(
         problem=bound,
         theta=tuple(arrays[f"theta_{level}"] for level in range(header["layers"])),
         input_covariance=arrays["input_covariance"],
         scaled_discrepancy=arrays["scaled_discrepancy"],
         free_energy_terms=header["free_energy_terms"],
+        response=header["response"],
+        fluctuation=header["fluctuation"],
         degrees_of_freedom=header["degrees_of_freedom"],
         residual=header["residual"],
         status=Status[header["status"]],

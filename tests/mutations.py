@@ -59,6 +59,10 @@ POOLED = f"{DEEP}::test_infinite_width_is_the_kernel_recursion[global pooling]"
 PADDED = f"{DEEP}::test_infinite_width_is_the_kernel_recursion[overlap and padding]"
 BIASES = f"{DEEP}::test_infinite_width_is_the_kernel_recursion[four dense layers with biases]"
 
+FAN_IN = f"{NUMERICS}/test_fan_in.py"
+SADDLE = f"{FAN_IN}::test_psi_is_a_saddle_in_p_and_q[20.0]"
+FAN_IN_PULL = f"{FAN_IN}::test_pull_on_the_kernel_by_differences_of_order_two[20.0]"
+
 CROSSING = "tests/test_cli.py::test_the_crossing_is_where_the_tangent_is_off_by_that_much"
 QUADRATURE = "tests/analytic/test_expectations.py::test_kernel_against_quadrature[entries0-erf]"
 KNOWN_SERIES = "tests/analytic/test_reduced_equation.py::test_series_of_a_known_function"
@@ -189,9 +193,14 @@ MUTATIONS = [
             "Q[np.diag_indices(n)] += noise_variance**0.5",
             ONE_PIXEL,
         ),
-        ("sign of K_f^{-1} in A", "A -= self.eps.shape[1] *", "A += self.eps.shape[1] *", PULL),
-        ("A without K_f^{-1}", "A -= self.eps.shape[1] *", "A -= 0 *", ONE_PIXEL),
-        ("one K_f^{-1} for several outputs", "A -= self.eps.shape[1] *", "A -= 1 *", DEEP_GRADIENT),
+        ("sign of K_f^{-1} in A", "A -= (self.fluctuation", "A += (self.fluctuation", PULL),
+        ("A without K_f^{-1}", "A -= (self.fluctuation", "A -= (0 * self.fluctuation", ONE_PIXEL),
+        (
+            "one K_f^{-1} for several outputs",
+            "(self.fluctuation * self.eps.shape[1])",
+            "(self.fluctuation * 1)",
+            DEEP_GRADIENT,
+        ),
         ("twice the fit", "fit=0.5 * float(np.sum(y * eps))", "fit=1.0 * float(np.sum(y * eps))", EVIDENCE),
         ("twice the complexity", "complexity=0.5 * outputs", "complexity=outputs", PULL),
         (
@@ -202,6 +211,29 @@ MUTATIONS = [
         ),
         ("sign of d eps", "deps = -dsymm(1.0", "deps = -dsymm(-1.0", HESSIAN),
         ("sign of d K_f^{-1}", "dA = dsymm(float(", "dA = dsymm(-float(", HESSIAN),
+    ),
+    *_in(
+        "numerics/fan_in.py",
+        ("half the fan-in's part of Psi", "0.5 * self.P * (q", "0.25 * self.P * (q", SADDLE),
+        (
+            "response to p instead of q",
+            "self.noise + q * self.values))) / self.P",
+            "self.noise + self.values))) / self.P",
+            SADDLE,
+        ),
+        ("second moment linear in p", "return p + p * p * energy", "return p + p * energy", SADDLE),
+        (
+            "fluctuations with kernel p Q",
+            "(U / (noise_variance + q * values))",
+            "(U / (noise_variance + p * values))",
+            FAN_IN_PULL,
+        ),
+        (
+            "discrepancy with kernel q Q",
+            "(projected / (noise_variance + p *",
+            "(projected / (noise_variance + q *",
+            FAN_IN_PULL,
+        ),
     ),
     *_in(
         "numerics/kernel_maps.py",
@@ -263,7 +295,7 @@ MUTATIONS = [
         "numerics/prediction.py",
         ("covariance grows by what is learned", "own - reduced.T", "own + reduced.T", COVARIANCE),
         ("variance without training noise", "] += self.chain.noise_variance[heard]", "] += 1e-6", NEXT_DATUM),
-        ("sign of the mean", "[0] @ self.eps for", "[0] @ -self.eps for", JOINT),
+        ("sign of the mean", "[0] @ self.weights for", "[0] @ -self.weights for", JOINT),
         (
             "test points see the prior's hidden kernel",
             "K_cross = Q_cross + response",
@@ -328,8 +360,8 @@ MUTATIONS = [
         ("readout not averaged over patches", "sigma_a2 / N", "sigma_a2", SCALAR_GP),
     ),
     *_in(
-        "analytic/closures/equivalent_kernel.py",
-        ("ridge not per sample", "ridge=sigma2 / n", "ridge=sigma2", LINEAR_NETWORK),
+        "analytic/closures/base.py",
+        ("ridge not per sample", "BARE_RIDGE = sigma2 / n", "BARE_RIDGE = sigma2", LINEAR_NETWORK),
     ),
     *_in(
         "analytic/series.py",
