@@ -4,6 +4,7 @@
 `numerics/_generated` by ``python -m analytic``.
 """
 
+from analytic.breakdown import Breakdown, breakdown
 from analytic.reduced import ReducedEquation, reduced_equation
 
-__all__ = ["ReducedEquation", "reduced_equation"]
+__all__ = ["Breakdown", "ReducedEquation", "breakdown", "reduced_equation"]

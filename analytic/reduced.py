@@ -39,7 +39,7 @@ from analytic.derivation import Discrepancy, Step
 from analytic.numbers import exact_values, inverse_width
 from analytic.observables import OBSERVABLES, State, as_mpf, observable_series, state_at
 from analytic.series import algebraic_series
-from analytic.singularities import BranchPoint, Root, branch_points, isolated_roots
+from analytic.singularities import BranchPoint, Root, branch_points, conjugate, isolated_roots
 from analytic.symbols import ARGUMENTS, C, T, alpha, g2, l_star, lam, n, sigma2, x
 
 Terms = dict[tuple[int, int], mpmath.mpf]
@@ -122,7 +122,7 @@ class ReducedEquation:
     def state(self, root: Any, *, digits: int = 30, **values: Any) -> State:
         """r, chi, kappa, ... that belong to a root alpha of P."""
         with mpmath.workdps(digits + 15):
-            return state_at(self, root, self._numbers(digits + 15, values), inverse_width(values))
+            return state_at(self, root, self.numbers(digits + 15, values), inverse_width(values))
 
     def series(self, order: int, of: str = "alpha", *, digits: int = 50, **values: Any) -> list[Any]:
         """c_0..c_order of sum_k c_k / C^k around the Gaussian-process limit.
@@ -142,9 +142,9 @@ class ReducedEquation:
         if not values:
             return self._symbolic_series(order, of)
         with mpmath.workdps(digits + 10):
-            coefficients = self._numeric_terms(digits + 10, values)
+            coefficients = self.numeric_terms(digits + 10, values)
             found = algebraic_series(coefficients, self._gaussian(digits + 10, values), order)
-            return observable_series(self, of, found, self._numbers(digits + 10, values))
+            return observable_series(self, of, found, self.numbers(digits + 10, values))
 
     def _symbolic_series(self, order: int, of: str) -> list[Expr]:
         if of != "alpha" or closure(self.closure).includes_complexity:
@@ -200,15 +200,24 @@ class ReducedEquation:
     def roots(self, *, digits: int = 30, **values: Any) -> list[Root]:
         """All real roots, isolated by exact arithmetic; the physical one marked, and why."""
         width = inverse_width(values)
-        numbers = self._numbers(digits + 30, values)
-        terms = self._numeric_terms(digits + 30, values)
+        numbers = self.numbers(digits + 30, values)
+        terms = self.numeric_terms(digits + 30, values)
         with mpmath.workdps(digits + 20):
             return isolated_roots(terms, width, lambda root: state_at(self, root, numbers, width), digits)
 
     def branch_points(self, *, digits: int = 30, **values: Any) -> list[BranchPoint]:
-        """The complex C at which two roots meet, and whether the physical root is one of them."""
+        """The complex C at which two roots meet, and whether the physical root is one of them.
+
+        All of the cubic; for the other closures those nearest to 1/C = 0 on the physical sheet.
+        """
+        if self.closure != "equivalent_kernel":
+            from analytic.breakdown import breakdown  # it imports this module
+
+            nearest = breakdown(self, **values).branch_point
+            with mpmath.workdps(digits + 20):
+                return [nearest] if mpmath.im(nearest.C) == 0 else [nearest, conjugate(nearest)]
         start = self._gaussian(digits + 20, values)
-        return branch_points(self._numeric_terms(digits + 20, values), start, digits)
+        return branch_points(self.numeric_terms(digits + 20, values), start, digits)
 
     def compile(self) -> Callable[..., tuple[float, ...]]:
         """A Numba kernel f(alpha, n, C, n_patches=20, ...) -> (P, dP/dalpha, dP/dn, ...).
@@ -232,7 +241,7 @@ class ReducedEquation:
         """((i, j), p_ij) of P = sum p_ij alpha^i x^j, x = 1/C."""
         return Poly(expand(self.compact.subs(C, 1 / x)), alpha, x).terms()
 
-    def _numbers(self, digits: int, values: Mapping[str, Any]) -> dict[Symbol, Any]:
+    def numbers(self, digits: int, values: Mapping[str, Any]) -> dict[Symbol, Any]:
         """Exact arguments by symbol (all but C), and lambda and T to `digits` digits."""
         numbers: dict[Symbol, Any] = dict(exact_values(values))
         return numbers | {
@@ -240,8 +249,9 @@ class ReducedEquation:
             T: self.rest.subs(numbers).evalf(digits),
         }
 
-    def _numeric_terms(self, digits: int, values: Mapping[str, Any]) -> Terms:
-        numbers = self._numbers(digits, values)
+    def numeric_terms(self, digits: int, values: Mapping[str, Any]) -> Terms:
+        """P's coefficients {(i, j): p_ij} of alpha^i / C^j, as mpmath numbers of `digits` digits."""
+        numbers = self.numbers(digits, values)
         with mpmath.workdps(digits):
             point = [as_mpf(numbers[symbol]) for symbol in self._term_values[0]]
             found = self._term_values[1](*point)

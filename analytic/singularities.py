@@ -3,8 +3,8 @@
 P is given by its coefficients {(i, j): p_ij}, P = sum p_ij alpha^i x^j, mpmath numbers.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import mpmath
 from sympy import QQ, Poly, Rational, discriminant
@@ -217,4 +217,100 @@ def _classify(terms: Terms, end: mpmath.mpc, unit_a: mpmath.mpf, unit_x: mpmath.
         alpha_followed,
         tuple((unit_x * point, unit_a * root) for point, root in path),
         why,
+    )
+
+
+RAYS = 48  # directions in which singularities are looked for
+
+
+def darboux_points(coefficients: Sequence[mpmath.mpf]) -> list[mpmath.mpc]:
+    """C of the nearest square-root branch point, or conjugate pair, from the last coefficients.
+
+    A square root at C_b puts k^{-3/2} C_b^k into c_k, to all orders in 1/k the coefficient of
+    (1 - x C_b)^{1/2} (Darboux). Divided by that, d_k is a combination of the k-th powers of the pair, so that
+    d_k = p d_{k-1} + q d_{k-2}; for one real point d_k/d_{k-1} is C_b.
+    """
+    last = len(coefficients) - 1
+    d = [
+        coefficients[k] * mpmath.gamma(k + 1) / mpmath.gamma(k - mpmath.mpf(1) / 2)
+        for k in range(last - 3, last + 1)
+    ]
+    ratios = [d[i + 1] / d[i] for i in range(3)]
+    if max(ratios) - min(ratios) < abs(ratios[-1]) / 1000:
+        return [mpmath.mpc(ratios[-1])]
+    p, q = mpmath.lu_solve(mpmath.matrix([[d[1], d[0]], [d[2], d[1]]]), mpmath.matrix([d[2], d[3]]))
+    return [mpmath.mpc(point) for point in mpmath.polyroots([1, -p, -q], maxsteps=200, extraprec=200)]
+
+
+def candidates_near(terms: Terms, coefficients: Sequence[mpmath.mpf]) -> list[mpmath.mpc]:
+    """x at which P and dP/dalpha vanish together, found from the physical sheet; nearest first.
+
+    The series is summed inside its circle of convergence, and a square root is extrapolated to the
+    circle, in many directions and at the points of `darboux_points`; from there Newton solves P =
+    dP/dalpha = 0. What it finds is a double root, of which sheet is decided by `classify_nearest`.
+    """
+    guesses = [1 / C for C in darboux_points(coefficients)]
+    radius = min(abs(x) for x in guesses)
+    guesses += [radius * mpmath.expjpi(mpmath.mpf(2 * ray) / RAYS) for ray in range(RAYS // 2 + 1)]
+    rows = list(reversed(coefficients))
+    found: list[mpmath.mpc] = []
+    for x0 in guesses:
+        # alpha = A + B sqrt(1 - t) along the ray, t = x/x0; roots of 0.3 and 0.1 at the two points.
+        far, near = mpmath.polyval(rows, 0.7 * x0), mpmath.polyval(rows, 0.9 * x0)
+        B = (far - near) / (mpmath.sqrt(0.3) - mpmath.sqrt(0.1))
+        point = _double_root(terms, near - B * mpmath.sqrt(0.1), x0, radius)
+        if point is not None and all(abs(point - other) > abs(point) * 1e-10 for other in found):
+            found.append(point)
+    return sorted(found, key=abs)
+
+
+def _double_root(terms: Terms, root: mpmath.mpc, x0: mpmath.mpc, unit: mpmath.mpf) -> mpmath.mpc | None:
+    """Newton on (P, dP/dalpha) in (alpha, x); None if it does not converge nearby."""
+
+    def value(a: mpmath.mpc, z: mpmath.mpc, da: int, dx: int) -> mpmath.mpc:
+        return mpmath.fsum(
+            p * mpmath.ff(i, da) * mpmath.ff(j, dx) * a ** (i - da) * z ** (j - dx)
+            for (i, j), p in terms.items()
+            if i >= da and j >= dx
+        )
+
+    for _ in range(80):
+        P, P_a, P_x = (value(root, x0, *k) for k in ((0, 0), (1, 0), (0, 1)))
+        P_aa, P_ax = value(root, x0, 2, 0), value(root, x0, 1, 1)
+        determinant = P_a * P_ax - P_x * P_aa
+        if determinant == 0:
+            return None
+        step_a, step_x = (P * P_ax - P_x * P_a) / determinant, (P_a * P_a - P_aa * P) / determinant
+        shrink = min(1, unit / 4 / abs(step_x)) if step_x else 1
+        root, x0 = root - shrink * step_a, x0 - shrink * step_x
+        if abs(x0) > 4 * unit:
+            return None
+        if abs(step_x) < abs(x0) * mpmath.mpf(10) ** (-mpmath.mp.dps // 2):
+            real = abs(mpmath.im(x0)) < abs(x0) * mpmath.mpf(10) ** (-mpmath.mp.dps // 3)
+            return mpmath.mpc(mpmath.re(x0)) if real else mpmath.mpc(mpmath.re(x0), abs(mpmath.im(x0)))
+    return None
+
+
+def classify_nearest(
+    terms: Terms, start: mpmath.mpf, candidates: Sequence[mpmath.mpc], digits: int
+) -> BranchPoint:
+    """The nearest candidate that the physical root reaches on a straight line from 1/C = 0."""
+    unit_a, unit_x, scaled = _scaled(terms, start)
+    for point in candidates:
+        found = _classify(scaled, point / unit_x, unit_a, unit_x)
+        if found.physical:
+            return found
+    raise ArithmeticError(
+        f"none of {len(candidates)} double roots lies on the physical sheet; ask for more digits"
+    )
+
+
+def conjugate(point: BranchPoint) -> BranchPoint:
+    """The mirror image: P is real."""
+    return replace(
+        point,
+        C=mpmath.conj(point.C),
+        alpha=mpmath.conj(point.alpha),
+        alpha_physical=mpmath.conj(point.alpha_physical),
+        path=tuple((mpmath.conj(p), mpmath.conj(q)) for p, q in point.path),
     )
