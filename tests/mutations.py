@@ -360,8 +360,8 @@ MUTATIONS = [
         ("readout not averaged over patches", "sigma_a2 / N", "sigma_a2", SCALAR_GP),
     ),
     *_in(
-        "analytic/closures/base.py",
-        ("ridge not per sample", "BARE_RIDGE = sigma2 / n", "BARE_RIDGE = sigma2", LINEAR_NETWORK),
+        "analytic/closures/equivalent_kernel.py",
+        ("ridge not per sample", "n * kappa - sigma2", "kappa - sigma2", LINEAR_NETWORK),
     ),
     *_in(
         "analytic/series.py",
