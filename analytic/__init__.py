@@ -5,6 +5,15 @@
 """
 
 from analytic.breakdown import Breakdown, breakdown
+from analytic.certificates import Certificate, certify, certify_cubic
 from analytic.reduced import ReducedEquation, reduced_equation
 
-__all__ = ["Breakdown", "ReducedEquation", "breakdown", "reduced_equation"]
+__all__ = [
+    "Breakdown",
+    "Certificate",
+    "ReducedEquation",
+    "breakdown",
+    "certify",
+    "certify_cubic",
+    "reduced_equation",
+]
