@@ -1,6 +1,7 @@
 """The ridge and one_over_n closures: 40-digit stationarity written out by hand, limits, ranges, series."""
 
 import math
+import warnings
 
 import mpmath
 import numpy as np
@@ -183,3 +184,17 @@ def test_observables_are_series_of_the_same_state():
         eq.series(2, "loss", n=1600)
     with pytest.raises(ValueError, match="give numbers"):
         eq.series(2)
+
+
+@pytest.mark.parametrize(("closure", "complexity"), VARIANTS)
+def test_every_entry_over_eight_decades_is_answered(closure, complexity):
+    """The solvers stop at the rounding of their residual, wherever that is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # entries of one_over_n without a physical root
+        found = reduced.solve(*draw(50_000, 22, 4), closure=closure, include_complexity=complexity)
+    assert not np.any(found.status == reduced.Status.NO_ROOT)
+    assert np.all(found.alpha[found.status == reduced.Status.SOLVED] > 0)
+    if closure == "ridge":
+        assert np.all(found.overlap_ratio > 0)
+        # 1 - 2 ulp: r = W f with f rounded.
+        assert complexity or np.all(found.overlap_ratio > 1 - 1e-15)

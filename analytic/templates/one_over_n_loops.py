@@ -71,16 +71,18 @@ def root(mu, d, e, t):
             return -1.0
         high = end
     low = 0.0
-    v = high
+    v, last = high, inf
     for _ in range(200):  # bisection alone needs 53 + log2 log(high/low)
         P, slope = residual(v, mu, d, e, t)
         low = v if P > 0.0 else low
         high = v if P < 0.0 else high
-        trial = v - P / slope
+        step = abs(P / slope)
+        rounding = last <= step < 1.0e-13 * v  # that of P is reached
+        if step <= 4.0e-16 * v or rounding or high - low <= 1.0e-15 * high:
+            return v
+        trial, last = v - P / slope, step
         if not low < trial < high:
-            trial = 0.5 * (low + high) if low == 0.0 else sqrt(low) * sqrt(high)
-        if abs(trial - v) <= 4.0e-16 * v:  # two units in the last place
-            return trial
+            trial, last = (0.5 * (low + high) if low == 0.0 else sqrt(low) * sqrt(high)), inf
         v = trial
     return nan
 

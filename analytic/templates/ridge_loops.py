@@ -15,16 +15,18 @@ def root(n, n_patches, patch_size, tau, y, c):
     low = positive_root(b, d)
     learned = max(1.0, low)
     high = learned + (tau + n_patches * learned + n_patches * (patch_size - 1.0)) / n
-    W = high
+    W, last = high, inf
     for _ in range(200):  # bisection alone needs 53 + log2 log(high/low)
         G, slope = residual(W, n, n_patches, patch_size, tau, y, c)
         low = W if G < 0.0 else low
         high = W if G > 0.0 else high
-        trial = W - G / slope
-        if not low <= trial <= high:
-            trial = sqrt(low) * sqrt(high)
-        if abs(trial - W) <= 4.0e-16 * W:  # two units in the last place
-            return trial
+        step = abs(G / slope)
+        rounding = last <= step < 1.0e-13 * W  # that of G is reached
+        if step <= 4.0e-16 * W or rounding or high - low <= 1.0e-15 * high:
+            return W
+        trial, last = W - G / slope, step
+        if not low < trial < high:
+            trial, last = sqrt(low) * sqrt(high), inf
         W = trial
     return nan
 
