@@ -16,6 +16,9 @@ def write_atomically(path: str | Path, write: Callable[[IO[bytes]], Any]) -> Non
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # a temporary file is the owner's alone
         os.replace(name, target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
