@@ -12,7 +12,7 @@ from typing import NoReturn
 import numpy as np
 from tqdm import tqdm
 
-from numerics import checks, compare, datasets, files, report
+from numerics import checks, commands_reduced, compare, datasets, files, report
 from numerics.datasets import Dataset
 from numerics.network import cnn
 from numerics.solver import ConvergenceError
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--seed", type=int, default=0, help="of the teacher problem or of the choice of digits")
     add.add_argument("--plot", metavar="FILE", help="draw the table (.png, .pdf, .svg)")
     add.add_argument("--out", metavar="FILE.npz", help="save the table, Sigma at each C and the settings")
+    commands_reduced.register(commands)
     return parser
 
 

@@ -1,0 +1,55 @@
+"""`feature-eos alpha` and `feature-eos breakdown`: numbers, files, mistakes."""
+
+import numpy as np
+import pytest
+
+from numerics import reduced
+from numerics.cli import main
+
+
+def test_alpha_table_and_file(tmp_path, capsys):
+    out = tmp_path / "table.npz"
+    arguments = ["alpha", "--n", "380,1600", "--channels", "640,80", "--closures", "ridge,one_over_n"]
+    with pytest.warns(RuntimeWarning, match="one_over_n"):
+        assert main([*arguments, "--out", str(out), "--plot", str(tmp_path / "a.png")]) == 0
+    printed = capsys.readouterr().out
+    assert "0.36526519" in printed  # n = 1600, C = 640, ridge
+    assert "no physical root" in printed  # one_over_n at n = 380
+    assert (tmp_path / "a.png").stat().st_size > 1000
+    with np.load(out) as saved:
+        np.testing.assert_array_equal(saved["C"], [640, 80, np.inf])
+        np.testing.assert_array_equal(saved["ridge_alpha"], reduced.alpha([[380], [1600]], [640, 80, np.inf]))
+        assert saved["one_over_n_status"][0, 0] == reduced.Status.NOT_PHYSICAL
+
+
+def test_without_complexity(capsys):
+    assert main(["alpha", "--channels", "640", "--no-complexity"]) == 0
+    assert f"{reduced.alpha(1600, 640, include_complexity=False):.8g}" in capsys.readouterr().out
+
+
+def test_breakdown(capsys):
+    assert main(["breakdown", "--closures", "equivalent_kernel"]) == 0
+    printed = capsys.readouterr().out
+    for number in ("3658.27", "1080.28", "0.38977604", "[3/3] +0.51%"):
+        assert number in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["alpha", "--closures", "kriging"], "available: equivalent_kernel"),
+        (["alpha", "--n", "0"], "numbers above 0"),
+        (["alpha", "--noise-variance", "-1"], "noise_variance"),
+        (["alpha", "--out", "/no/such/folder/x.npz"], "does not exist"),
+        (["breakdown", "--closures", "one_over_n", "--n", "380"], "no physical root"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message, capsys):
+    try:
+        code = main(arguments)
+    except SystemExit as stopped:
+        code = stopped.code
+    error = capsys.readouterr().err
+    assert code == 2
+    assert message in error
+    assert error.count("\n") == 1
