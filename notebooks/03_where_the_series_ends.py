@@ -32,9 +32,9 @@ found = {name: breakdown(reduced_equation(name), n=1600) for name in CLOSURES}
 
 # %% [markdown]
 # ## Radius and pole, like with like
-# The naive pole $n^2\alpha_{\rm GP}^2\lambda$ belongs to whichever $\alpha_{\rm GP}$ one uses; 633.2 is that of
-# the paper's measured $\alpha_{\rm GP}=0.5575$. The radius is where a branch point lies on the sheet
-# of the physical root.
+# The naive pole $n^2\alpha_{\rm GP}^2\lambda$ belongs to whichever $\alpha_{\rm GP}$ one uses; 633.2 is
+# that of the paper's measured $\alpha_{\rm GP}=0.5575$.
+# The radius is where a branch point lies on the sheet of the physical root.
 
 # %%
 print("closure             alpha_GP   naive pole   radius    branch point")
