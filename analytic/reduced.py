@@ -40,7 +40,7 @@ from analytic.numbers import exact_values, inverse_width
 from analytic.observables import OBSERVABLES, State, as_mpf, observable_series, state_at
 from analytic.series import algebraic_series
 from analytic.singularities import BranchPoint, Root, branch_points, conjugate, isolated_roots
-from analytic.symbols import ARGUMENTS, C, T, alpha, g2, l_star, lam, n, sigma2, x
+from analytic.symbols import ARGUMENTS, C, T, alpha, l_star, lam, n, x
 
 Terms = dict[tuple[int, int], mpmath.mpf]
 
@@ -190,9 +190,11 @@ class ReducedEquation:
 
     def limits(self) -> dict[str, Expr]:
         """alpha at C = inf, and what alpha sqrt(1/C) -> as C -> 0 (frozen: chi = 1)."""
-        gaussian = solve(self.compact.subs(C, 1 / x).subs(x, 0), alpha)
+        # At C = inf the complexity plays no part.
+        plain = reduced_equation(self.closure, self.activation, False) if self.include_complexity else self
+        gaussian = solve(plain.compact.subs(C, 1 / x).subs(x, 0), alpha)
         frozen = solve(self.chi - 1, alpha)
-        inner = {"C -> inf": gaussian[0] if len(gaussian) == 1 else max(gaussian, key=_leading)}
+        inner = {"C -> inf": next(e for e in gaussian if len(gaussian) == 1 or _has_positive_ridge(e))}
         if not self.include_complexity:
             inner["alpha/sqrt(C), C -> 0"] = limit(frozen[-1] / sqrt(C), C, 0)
         return {key: simplify(e).subs({lam: self.eigenvalue, T: self.rest}) for key, e in inner.items()}
@@ -223,7 +225,8 @@ class ReducedEquation:
         """A Numba kernel f(alpha, n, C, n_patches=20, ...) -> (P, dP/dalpha, dP/dn, ...).
 
         P and its derivatives with respect to every argument, in the order of the arguments. The
-        source is written to the user's cache directory, under a hash of itself and of versions.
+        source is written to the user's cache directory, under a hash of itself and of versions. The
+        first call compiles: seconds, but 100 s for the 471 terms of closure "ridge" with complexity.
         """
         from analytic.reduced_module import compile_residual  # it imports this module
 
@@ -270,10 +273,14 @@ class ReducedEquation:
             return +self.solve(digits=digits, **at_infinity).alpha
 
 
-def _leading(candidate: Expr) -> float:
-    """Which of the two roots at C = inf is positive, at one set of numbers (the sign is the same at all)."""
-    some = dict.fromkeys(candidate.free_symbols, 1) | {n: 3, sigma2: 2, g2: 1}
-    return float(candidate.subs(some))
+def _has_positive_ridge(candidate: Expr) -> bool:
+    """alpha > 0 and kappa = 1/(n alpha) - lambda > 0 at C = inf.
+
+    The two values of kappa have opposite signs for all positive arguments, so one set of numbers tells.
+    """
+    some = dict.fromkeys(candidate.free_symbols, 1) | {n: 3}
+    value = float(candidate.subs(some))
+    return value > 0 and 1 / (3 * value) > 1
 
 
 @cache

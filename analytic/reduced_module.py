@@ -114,5 +114,6 @@ def compile_residual(equation: ReducedEquation) -> Callable[..., tuple[float, ..
         defaults={name: repr(float(value)) for name, value in DEFAULTS.items()},
     )
     title = f"P(alpha) of closure {equation.closure}, activation {equation.activation}."
-    source = module(title, "from numba import njit\n", text)
+    imports = ("from math import asin, sqrt\n\n" if "asin(" in text else "") + "from numba import njit\n"
+    source = module(title, imports, text)
     return load_source(f"residual_{equation.closure}_{equation.activation}", source).residual

@@ -2,6 +2,8 @@
 
 import math
 import warnings
+from importlib import import_module
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from analytic import reduced_equation
 from analytic.closures import CLOSURES
+from analytic.symbols import ARGUMENTS
 from numerics import reduced
 from numerics._generated import reduced_ridge
 
@@ -198,3 +201,29 @@ def test_every_entry_over_eight_decades_is_answered(closure, complexity):
         assert np.all(found.overlap_ratio > 0)
         # 1 - 2 ulp: r = W f with f rounded.
         assert complexity or np.all(found.overlap_ratio > 1 - 1e-15)
+
+
+@pytest.mark.parametrize("closure", ["one_over_n", "ridge"])
+def test_equation_object(closure):
+    """Limits against the solver, the compiled residual at the root, LaTeX, the committed source."""
+    eq = reduced_equation(closure, include_complexity=False)
+    values = {eq.symbols[k]: v for k, v in zip(ARGUMENTS, (1600, 1, 20, 64, 0.1, 2, 2, 1), strict=True)}
+    gaussian = float(eq.limits()["C -> inf"].subs(values))
+    assert gaussian == pytest.approx(reduced.alpha(1600, math.inf, closure=closure), rel=1e-10)
+    frozen = float(eq.limits()["alpha/sqrt(C), C -> 0"].subs(values))
+    narrow = reduced.alpha(1600, 1e-6, closure=closure, **no_complexity(closure)) / 1e-3
+    assert narrow == pytest.approx(frozen, rel=1e-3)  # the correction is of order sqrt(C/(n^2 lambda))
+    root = reduced.alpha(1600, 640, closure=closure, **no_complexity(closure))
+    residual, slope = eq.compile()(root, 1600.0, 640.0)[:2]
+    assert abs(residual / slope) < 1e-12 * root
+    assert r"\alpha" in eq.latex
+    assert eq.source == Path(import_module(f"numerics._generated.reduced_{closure}").__file__).read_text()
+
+
+def no_complexity(closure):
+    return {"include_complexity": False} if closure == "ridge" else {}
+
+
+def test_limits_with_complexity_are_those_without():
+    plain = reduced_equation("ridge", include_complexity=False).limits()["C -> inf"]
+    assert reduced_equation("ridge").limits() == {"C -> inf": plain}
