@@ -91,6 +91,7 @@ def _compare(options: argparse.Namespace) -> None:
     if not widths:
         raise ValueError("--channels has no finite width; C = infinity is in the table anyway")
     net = cnn(widths[0], options.weight_variance, options.readout_variance)
+    checks.positive(options.noise_variance, "noise_variance")  # before anything is announced
     data = _dataset(options)
     n = len(data.X)
     print(
