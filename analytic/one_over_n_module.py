@@ -32,8 +32,8 @@ _NAMED = {symbol: Symbol(name) for name, symbol in ARGUMENTS.items()}
 _LAM, _REST, _W0, _RHO = (Symbol(name) for name in ("lam", "rest", "w0", "rho"))
 
 
-def _scaled_alpha(equation: ReducedEquation) -> tuple[Expr, Expr, Expr]:
-    """A(v), and d and e in mu, rho = 1 - mu, T/w0 and the sizes."""
+def _scaled_alpha(equation: ReducedEquation) -> tuple[Expr, Expr, Expr, Expr]:
+    """A(v) and sigma^2 alpha_test, and d and e in mu, rho = 1 - mu, T/w0 and the sizes."""
     w0 = Symbol("w0", positive=True)
     units = {lam_star: w0 * (vv + mu), lam_inert: w0 * mu, lam: w0 * mu, sigma2: n * w0 * (1 - mu)}
     A = cancel(n * w0 * equation.discrepancy.train.subs(units, simultaneous=True))
@@ -42,15 +42,20 @@ def _scaled_alpha(equation: ReducedEquation) -> tuple[Expr, Expr, Expr]:
     d_of = cancel(correction - e_of * (vv + mu) / (1 + vv))
     if d_of.has(vv) or e_of.has(vv):
         raise AssertionError("alpha of one_over_n is not of the form that is solved")
-    shape = 1 / (1 + vv) - (d + e * (vv + mu) / (1 + vv)) / (1 + vv) ** 2
+    shift = d + e * (vv + mu) / (1 + vv)  # (kappa - sigma^2/n)/w0
+    shape = 1 / (1 + vv) - shift / (1 + vv) ** 2
+    unlearned = (1 - mu) / (1 + vv) + (vv + mu) * shift / (1 + vv) ** 2
     if cancel(shape.subs({d: d_of, e: e_of}) - A) != 0:
         raise AssertionError("the scaled alpha of one_over_n is not the closure's")
-    return shape, d_of.subs(T, w0 * _REST), e_of
+    derived = equation.discrepancy.unlearned.subs(units, simultaneous=True)
+    if cancel(unlearned.subs({d: d_of, e: e_of}) - derived) != 0:
+        raise AssertionError("sigma^2 alpha_test of one_over_n is not of the form that is printed")
+    return shape, unlearned, d_of.subs(T, w0 * _REST), e_of
 
 
 def one_over_n_module(equation: ReducedEquation) -> str:
     """numerics/_generated/reduced_one_over_n.py."""
-    A, d_of, e_of = _scaled_alpha(equation)
+    A, unlearned, d_of, e_of = _scaled_alpha(equation)
     # r = 1/(1 - chi) is 1/C = (r - 1)/(r chi C), with r = 1 + v/mu.
     chi_C = cancel((equation.chi * C).subs(alpha, Symbol("A") / (n * _W0)))
     t1 = cancel(chi_C / Symbol("A") ** 2)
@@ -89,6 +94,7 @@ def one_over_n_module(equation: ReducedEquation) -> str:
             rest_function(equation),
             function("scaled", names, outputs, lets, "w0, mu, d, e and t = t1/C."),
             function("discrepancy", [vv, mu, d, e], [A], doc="A = n alpha w0."),
+            function("unlearned", [vv, mu, d, e], [unlearned], doc="sigma^2 alpha_test."),
             function("vanishing", [mu, d, e], top.all_coeffs(), doc="(1 + v)^3 A, highest power first."),
             function("fold", [mu, d, e], fold.all_coeffs(), doc="Sign of d(1/C)/dv, highest power first."),
             function(

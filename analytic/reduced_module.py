@@ -22,8 +22,12 @@ from analytic.symbols import (
     S,
     a,
     alpha,
+    kappa,
     lam,
+    lam_star,
     mu,
+    n,
+    sigma2,
     sigma_a2,
     sigma_w2,
     t,
@@ -86,6 +90,7 @@ def solver_module(equation: ReducedEquation) -> str:
             function("scaled", names, [_ALPHA_GP, _MU, t_of], scale_lets, "alpha_GP, mu, t."),
             function("residual", (a, mu, t), [_GAP * _UNFROZEN - mu * a, slope], lets, "P and dP/da."),
             function("slope_at_gp", without_C, [slope_in_1_C], scale_lets, "d alpha/d(1/C) at C = inf."),
+            unlearned_function(equation),
             function("meeting", (mu,), branch, doc="c2, c1, c0 of the discriminant/t in t, and its own."),
             template("reduced_loops"),
         ]
@@ -99,6 +104,16 @@ def solver_module(equation: ReducedEquation) -> str:
         "The first equality is proved by SymPy whenever this file is written."
     )
     return module(title, "from math import inf, nan, sqrt\n\nfrom numba import njit\n", body)
+
+
+def unlearned_function(equation: ReducedEquation) -> str:
+    """sigma^2 alpha_test at a root alpha, the ridge being sigma^2/n."""
+    at = {kappa: sigma2 / n}
+    (eigenvalue,) = solve(alpha - equation.discrepancy.train.subs(at), lam_star)
+    value = simplify(equation.discrepancy.unlearned.subs(at).subs(lam_star, eigenvalue))
+    arguments = [Symbol("alpha"), _NAMED[sigma2]]
+    printed = value.xreplace({alpha: arguments[0], **_NAMED})
+    return function("unlearned", arguments, [printed], doc="sigma^2 alpha_test.")
 
 
 def compile_residual(equation: ReducedEquation) -> Callable[..., tuple[float, ...]]:

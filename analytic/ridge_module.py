@@ -59,6 +59,11 @@ def _balance(equation: ReducedEquation) -> Expr:
     return printed
 
 
+def _unlearned(equation: ReducedEquation) -> Expr:
+    """sigma^2 alpha_test in f."""
+    return cancel(equation.discrepancy.unlearned.subs(lam_star, kappa * f / (1 - f)))
+
+
 def excess_function() -> str:
     """asin u - u without cancellation: its Taylor series below 0.35, where 20 terms are exact."""
     t = Symbol("t")
@@ -141,6 +146,9 @@ def ridge_module(equation: ReducedEquation) -> str:
             function("floor_of_W", [y, c], floor.all_coeffs()[1:], doc="kappa = 0: W^2 + b W + d = 0."),
             function("inert_quadratic", [k, c], quadratic, doc="b and d of r_0^2 + b r_0 + d = 0."),
             function("share_of_target", [W, y, c], [share], doc="lambda_*/(lambda_* + kappa)."),
+            function(
+                "unlearned", [_SHARE], [_unlearned(equation).xreplace({f: _SHARE})], doc="sigma^2 alpha_test."
+            ),
             template("ridge_inert"),
             function("residual", [W, *sizes, y, c], outputs, lets, "G and dG/dW."),
             function("gaussian_quadratic", sizes, gaussian.all_coeffs(), doc="k at C = inf."),

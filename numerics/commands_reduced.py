@@ -102,7 +102,7 @@ def _alpha(options: argparse.Namespace) -> None:
         arrays = {
             f"{closure}_{field}": getattr(found, field)
             for closure, found in table.items()
-            for field in ("alpha", "overlap_ratio", "chi", "status")
+            for field in ("alpha", "alpha_test", "overlap_ratio", "inert_ratio", "chi", "status")
         }
         settings: dict[str, Any] = {**_settings(options), "complexity": not options.no_complexity}
         files.write_atomically(

@@ -36,9 +36,13 @@ class ReducedSolution:
     ----------
     alpha : float or ndarray
         Train discrepancy eps.y/y.y, relative accuracy 1e-12.
+    alpha_test : float or ndarray
+        The same on new inputs, (y_* - f_bar_*).y_*/(sigma^2 y_*.y_*); its error is 1e-11 of 1/sigma^2.
     overlap_ratio : float or ndarray
         r = l_* S/sigma_w^2: the learned variance along w* over its prior. 1/(1 - chi) without
         complexity.
+    inert_ratio : float or ndarray
+        r_0: the same across w*; 1 without complexity.
     chi : float or ndarray
         n^2 alpha^2 lambda |a*|^2|w*|^2/C.
     status : int or ndarray of int
@@ -46,9 +50,27 @@ class ReducedSolution:
     """
 
     alpha: Any
+    alpha_test: Any
     overlap_ratio: Any
+    inert_ratio: Any
     chi: Any
     status: Any
+
+    def Sigma(self, w_star: ArrayLike, weight_variance: float = 2.0) -> NDArray[np.float64]:
+        """The input covariance of this solution, for `numerics.from_sigma`; of scalar solutions.
+
+        (sigma_w^2/S) [r_0 I + (r - r_0) w w^T] along the unit vector w of `w_star`, shape (S, S).
+        """
+        w = np.asarray(w_star, dtype=np.float64)
+        norm = np.linalg.norm(w)
+        if w.ndim != 1 or not 0 < norm < np.inf:
+            raise ValueError("w_star must be one vector of finite norm above 0, the teacher's direction")
+        if np.ndim(self.overlap_ratio) or not np.isfinite(self.overlap_ratio):
+            raise ValueError("Sigma needs one solved n and C; call reduced.solve with scalar arguments")
+        w = w / norm
+        ratio = self.inert_ratio * np.eye(w.size)
+        ratio += (self.overlap_ratio - self.inert_ratio) * np.multiply.outer(w, w)
+        return weight_variance / w.size * ratio
 
 
 def solve(
@@ -69,7 +91,7 @@ def solve(
     Returns
     -------
     ReducedSolution
-        alpha, overlap_ratio, chi and status.
+        alpha, alpha_test, overlap_ratio, inert_ratio, chi and status.
     """
     return _solve(
         closure,
@@ -245,10 +267,10 @@ def _solve(closure: str, include_complexity: bool | None, **given: ArrayLike) ->
     extra = _complexity(closure, include_complexity)
     arguments = _broadcast(closure, **given)
     shape = arguments[0].shape
-    alpha_, ratio, chi = (np.empty(shape) for _ in range(3))
+    alpha_, test, ratio, inert, chi = found = [np.empty(shape) for _ in range(5)]
     status = np.empty(shape, dtype=np.int8)
     inputs = [array.ravel() for array in arguments]
-    module.solve(*inputs, *extra, alpha_.ravel(), ratio.ravel(), chi.ravel(), status.ravel())
+    module.solve(*inputs, *extra, *(array.ravel() for array in found), status.ravel())
     if not shape:
         if status == Status.NOT_PHYSICAL:
             raise ValueError(_NOT_PHYSICAL)
@@ -257,9 +279,11 @@ def _solve(closure: str, include_complexity: bool | None, **given: ArrayLike) ->
                 "no root was found in double precision; rescale the problem (C, n and the "
                 "variances differ by too many orders of magnitude)"
             )
-        return ReducedSolution(float(alpha_), float(ratio), float(chi), int(status))
+        return ReducedSolution(
+            float(alpha_), float(test), float(ratio), float(inert), float(chi), int(status)
+        )
     _warn(int(np.count_nonzero(status)), status.size)
-    return ReducedSolution(alpha_, ratio, chi, status)
+    return ReducedSolution(alpha_, test, ratio, inert, chi, status)
 
 
 def _module(closure: str) -> ModuleType:

@@ -99,6 +99,9 @@ def test_stationarity_conditions_to_40_digits(closure, complexity):
             scale = reduced.alpha(*point, closure="equivalent_kernel") / found.alpha
             assert error < 1e-12 * max(1.0, scale if closure == "one_over_n" else 1.0)
             assert abs(exact[1] / found.overlap_ratio - 1) < 1e-11
+            assert abs(exact[3] / found.inert_ratio - 1) < 1e-11
+            if closure == "ridge":  # kappa/(lambda_* + kappa) = 1 - f; f = r/W inherits the error of r
+                assert abs(exact[2] / exact[0] - point[4] * found.alpha_test) < 1e-11
         checked += 1
     assert checked >= 10
 
@@ -113,6 +116,8 @@ def test_polynomial_and_generated_kernel_agree(closure, complexity):
         assert found.alpha == pytest.approx(float(state.alpha), rel=1e-12)
         assert found.overlap_ratio == pytest.approx(float(state.ratio), rel=1e-12)
         assert found.chi == pytest.approx(float(state.chi), rel=1e-12)
+        assert found.inert_ratio == pytest.approx(float(state.inert_ratio), rel=1e-12)
+        assert (0.1 * found.alpha_test) ** 2 == pytest.approx(float(state.test_error), rel=1e-11)
 
 
 @pytest.mark.parametrize(("closure", "complexity"), VARIANTS)

@@ -166,6 +166,8 @@ def test_a_bad_entry_of_an_array_is_nan_with_one_warning():
     np.testing.assert_array_equal(np.isnan(solution.alpha), solution.status == bad)
     np.testing.assert_array_equal(np.isnan(solution.chi), solution.status == bad)
     np.testing.assert_array_equal(np.isnan(solution.overlap_ratio), solution.status == bad)
+    np.testing.assert_array_equal(np.isnan(solution.alpha_test), solution.status == bad)
+    np.testing.assert_array_equal(np.isnan(solution.inert_ratio), solution.status == bad)
     with pytest.warns(RuntimeWarning, match="1 of 2 entries") as caught:
         slopes = reduced.first_order([1600, -3], closure=CLOSURE)
     assert len(caught) == 1

@@ -98,11 +98,13 @@ def solve(
     readout_variance,
     target_norm2,
     alpha,
+    alpha_test,
     ratio,
+    inert,
     chi,
     status,
 ):
-    """Fill alpha, ratio, chi and status: 0 solved, 1 bad argument, 2 not found, 3 no physical root."""
+    """Fill alpha, alpha_test, r, r_0, chi and status: 0 solved, 1 bad argument, 2 no root, 3 unphysical."""
     for i in range(n.size):
         good = (
             (0.0 < n[i] < inf)
@@ -128,7 +130,9 @@ def solve(
         v = root(mu, d, e, t) if good and in_range else nan
         there = v >= 0.0
         alpha[i] = discrepancy(v, mu, d, e) / (n[i] * w0) if there else nan
+        alpha_test[i] = unlearned(v, mu, d, e) / noise_variance[i] if there else nan
         ratio[i] = 1.0 + v / mu if there else nan
+        inert[i] = 1.0 if there else nan
         chi[i] = v / (v + mu) if there else nan
         status[i] = 0 if there else (1 if not good else (3 if v < 0.0 else 2))
 

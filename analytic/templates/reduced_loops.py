@@ -46,11 +46,13 @@ def solve(
     readout_variance,
     target_norm2,
     alpha,
+    alpha_test,
     ratio,
+    inert,
     chi,
     status,
 ):
-    """Fill alpha, ratio, chi and status: 0 solved, 1 bad argument, 2 no root found."""
+    """Fill alpha, alpha_test, r, r_0, chi and status: 0 solved, 1 bad argument, 2 no root found."""
     for i in range(n.size):
         good = (
             (0.0 < n[i] < inf)
@@ -75,7 +77,9 @@ def solve(
         good_scale = mu > 0.0 and (t > 0.0 or C[i] == inf)  # no underflow
         a = root(mu, t) if good and good_scale else nan
         alpha[i] = alpha_gp * a
+        alpha_test[i] = unlearned(alpha[i], noise_variance[i]) / noise_variance[i]
         ratio[i] = enhancement(a, mu, t)
+        inert[i] = 1.0 if a > 0.0 else nan
         chi[i] = t * a * a
         status[i] = 1 if not good else (0 if a > 0.0 else 2)
 

@@ -43,11 +43,13 @@ def solve(
     target_norm2,
     complexity,
     alpha,
+    alpha_test,
     ratio,
+    inert,
     chi,
     status,
 ):
-    """Fill alpha, ratio, chi and status: 0 solved, 1 bad argument, 2 no root found."""
+    """Fill alpha, alpha_test, r, r_0, chi and status: 0 solved, 1 bad argument, 2 no root found."""
     for i in range(n.size):
         good = (
             (0.0 < n[i] < inf)
@@ -75,7 +77,10 @@ def solve(
         if good and in_range:
             W = root(n[i], n_patches[i], patch_size[i], tau, y, c)
         alpha[i] = 1.0 / (n[i] * lam * W)
-        ratio[i] = W * share_of_target(W, y, c)
+        share = share_of_target(W, y, c)
+        alpha_test[i] = unlearned(share) / noise_variance[i]
+        ratio[i] = W * share
+        inert[i] = inert_ratio(W * (1.0 - share), c) if W > 0.0 else nan
         chi[i] = y / (W * W)
         status[i] = 1 if not good else (0 if alpha[i] > 0.0 else 2)
 

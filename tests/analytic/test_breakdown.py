@@ -42,7 +42,7 @@ def ridge_alpha(x, complexity, guess):
 
 
 @pytest.mark.parametrize("complexity", RIDGE)
-def test_coefficients_1_to_40_by_cauchy_integrals(results, complexity):
+def test_coefficients_1_to_40_of_ridge_by_cauchy_integrals(results, complexity):
     """From the polynomial by undetermined coefficients, and from the equation in w on a circle."""
     found = results["ridge", complexity]
     points = 160
@@ -58,6 +58,30 @@ def test_coefficients_1_to_40_by_cauchy_integrals(results, complexity):
             phases = [mpmath.expjpi(-mpmath.mpf(2 * k * step) / points) for step in range(points)]
             cauchy = mpmath.re(mpmath.fdot(values, phases)) / points / circle**k
             assert abs(cauchy / found.coefficients[k] - 1) < 1e-40
+
+
+def test_coefficients_1_to_40_of_the_cubic_by_lagrange_inversion(results):
+    """The cubic is linear in x = 1/C: x = f(alpha) with a simple zero at alpha_GP, inverted by residues.
+
+    c_k = (1/k) [d^(k-1)] (d / f(alpha_GP + d))^k: the residue of 1/(k f^k), which has no other pole.
+    """
+    found = results["equivalent_kernel", False]
+    with mpmath.workdps(80):
+        n, sigma2 = 1600, mpmath.mpf(1) / 10
+        lam = 16 / (5 * mpmath.pi * N * S)
+        gp = 1 / (n * lam + sigma2)
+        # sigma^2 alpha = 1 - lambda r/(lambda r + sigma^2/n), r = 1/(1 - x n^2 lambda alpha^2), solved for x:
+        # x = (1 - alpha/gp) / (n^2 lambda alpha^2 (1 - sigma^2 alpha)); d/x is a polynomial in d
+        square = [-gp * n**2 * lam * c for c in (gp**2, 2 * gp, 1)]  # times (1 - sigma^2 (gp + d))
+        linear = [1 - sigma2 * gp, -sigma2]
+        ratio = [sum(square[i] * linear[k - i] for i in range(3) if 0 <= k - i < 2) for k in range(4)]
+        power = [mpmath.mpf(1)]
+        for k in range(1, 41):
+            power = [
+                sum(power[i] * ratio[m - i] for i in range(len(power)) if 0 <= m - i < 4)
+                for m in range(len(power) + 3)
+            ]
+            assert abs(power[k - 1] / k / found.coefficients[k] - 1) < 1e-40
 
 
 def test_radius_by_ratios_and_by_continuation(results):

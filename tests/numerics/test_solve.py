@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq, minimize
 from small_problems import Small, symmetric
 
-from numerics import cnn, from_sigma, solve, solve_path
+from numerics import cnn, from_sigma, reduced, solve, solve_path
 
 WIDTHS = (300.0, 30.0, 10.0)  # load .03, .26, .7 (erf): from a small correction to strong learning
 # the equations are solved to 1e-11 by `solve` and to 1e-14 by the oracle; the Hessian is of order one
@@ -188,3 +188,19 @@ def test_a_given_sigma_that_is_no_solution_has_its_own_residual(small):
     assert given.alpha == pytest.approx(small.y @ small.oracle.eps(Sigma) / (small.y @ small.y), rel=1e-10)
     with pytest.raises(ValueError, match="Sigma"):
         from_sigma(small.net(30.0), *small.data[:2], -Sigma, noise_variance=0.1)
+
+
+def test_sigma_of_the_reduced_theory():
+    """Variance l_* along w*, l_0 across it, for any length of w*."""
+    found = reduced.solve(1600, 160, weight_variance=1.5)
+    w = np.arange(1.0, 65.0)
+    Sigma = found.Sigma(w, weight_variance=1.5)
+    scale = 1.5 / 64
+    np.testing.assert_allclose(Sigma @ w, scale * found.overlap_ratio * w, rtol=1e-13)
+    across = np.zeros(64)
+    across[:2] = 2.0, -1.0
+    np.testing.assert_allclose(Sigma @ across, scale * found.inert_ratio * across, atol=1e-15)
+    with pytest.raises(ValueError, match="scalar arguments"):
+        reduced.solve(1600, [160, 80]).Sigma(w)
+    with pytest.raises(ValueError, match="w_star must be one vector"):
+        found.Sigma(np.zeros(64))
