@@ -88,6 +88,8 @@ class Pull:
         T_l = -2 d(rest of F)/d(Sigma or K_l), symmetric.
     E : tuple of arrays
         The natural gradient, symmetric.
+    messages : tuple of arrays
+        -2 dF/dQ of the kernel above each layer, the last one A; lower triangles valid.
     residuals : tuple of float
         max |Sigma (P^{-1} - T/N_1) - I| and max |K_l - Q_l - Q_l T_l K_l / N_l| / max |Q_l|.
     """
@@ -96,6 +98,7 @@ class Pull:
     layers: tuple[Layer, ...]
     T: Blocks
     E: Blocks
+    messages: Blocks
     residuals: tuple[float, ...]
 
 
@@ -196,10 +199,12 @@ class Chain:
         data = self.data_term(layers, inverse_widths[-1])
         T: list[Array] = []
         E: list[Array] = []
+        messages: list[Array] = []
         residuals: list[float] = []
         message = data.A
         for level in reversed(range(len(layers))):
             layer, x = layers[level], inverse_widths[level]
+            messages.insert(0, message)
             T_l = self.maps[level].adjoint(layer.kernel, message)
             if level > 0:
                 message, E_l, residual = _relay(layer, T_l, x)
@@ -208,7 +213,7 @@ class Chain:
             T.insert(0, T_l)
             E.insert(0, E_l)
             residuals.insert(0, residual)
-        return Pull(data, layers, tuple(T), tuple(E), tuple(residuals))
+        return Pull(data, layers, tuple(T), tuple(E), tuple(messages), tuple(residuals))
 
 
 def _hidden(Q: Array, basis: Array | None, theta: Array, pixels: int) -> Layer:

@@ -48,6 +48,20 @@ class Factor:
         inside = _symmetric(dtrsm(1.0, upper, half.T, side=0, lower=0))
         return inside if self.basis is None else _symmetric(self.basis @ inside @ self.basis.T)
 
+    def split(self, dQ: Array) -> Array:
+        """Phi = l^{-1} dl (rank, rank) when Q moves along dQ, whose lower triangle is read.
+
+        With W = l^{-1} dQ l^{-T} on the range, Phi is W's lower triangle with half of its diagonal.
+        """
+        full = mirrored(dQ)
+        if self.basis is not None:
+            full = self.basis.T @ full @ self.basis
+        upper = self.lower.T
+        half = dtrsm(1.0, upper, full, side=0, lower=0, trans_a=1)
+        Phi = np.tril(dtrsm(1.0, upper, half.T, side=0, lower=0, trans_a=1))
+        Phi[np.diag_indices(len(Phi))] /= 2
+        return Phi
+
     @property
     def dense(self) -> Array:
         """L as an array (dim, rank)."""

@@ -14,10 +14,11 @@ be three, a first-order transition: the outer two are found and the one of lower
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dsymm
 
 from numerics.data_terms import DataTerm, mirrored
 
@@ -74,7 +75,48 @@ class Spectrum:
         return q
 
 
-def finite_fan_in(Q: Array, y: Array, noise_variance: float, P: float) -> DataTerm:
+@dataclass(frozen=True)
+class FanInTerm(DataTerm):
+    """The data term with its eigenvectors, Q_f = U diag(values) U^T."""
+
+    spectrum: Spectrum | None = None
+    vectors: Array | None = None
+
+    def tangent(self, dQ: Array) -> tuple[Array, Array]:
+        """(deps, dA) when Q_f moves along the symmetric dQ, whose lower triangle is read.
+
+        p and q answer through their two equations, differentiated (derived: docs/derivations-hessian.md).
+        """
+        if self.spectrum is None or self.vectors is None:
+            raise RuntimeError("this data term was stripped of its matrices; evaluate it again")
+        values, noise, P = self.spectrum.values, self.spectrum.noise, self.spectrum.P
+        p, q, U, H = self.response, self.fluctuation, self.vectors, self._matrix.T
+        full, eps = mirrored(dQ), self.eps[:, 0]
+        along = U.T @ eps  # eps, and H_p Q eps, in the eigenbasis
+        toward = values / (noise + p * values) * along
+        moved = U.T @ (full @ eps)
+        # 1/p = 1 + tr[Q H]/P:  dp = p_fixed + p_slope dq
+        left = dsymm(1.0, self._matrix, full.T, side=0, lower=0)  # H dQ
+        p_fixed = -(p**2) / P * noise * float(np.sum(left * H))
+        p_slope = p**2 / P * float(np.sum((values / (noise + q * values)) ** 2))
+        # q = p + p^2 eps.Q eps/P:  dq = q_fixed + q_slope dp
+        q_fixed = p**2 / P * float(along @ moved - 2 * p * toward @ moved)
+        energy, response = float(values @ along**2), float(values @ (toward * along))
+        q_slope = 1 + (2 * p * energy - 2 * p**2 * response) / P
+        dq = (q_fixed + q_slope * p_fixed) / (1 - q_slope * p_slope)
+        dp = p_fixed + p_slope * dq
+        deps = -(U @ ((dp * values * along + p * moved) / (noise + p * values)))[:, None]
+        dA = q * q * dsymm(1.0, self._matrix, left, side=1, lower=0)
+        dA += (U * (dq * (q * values / (noise + q * values) - 1) / (noise + q * values))) @ U.T
+        outer = p * deps @ self.eps.T
+        dA += outer + outer.T + dp * self.eps @ self.eps.T
+        return deps, dA
+
+    def without_matrices(self) -> FanInTerm:
+        return replace(self, _inverse=None, spectrum=None, vectors=None)
+
+
+def finite_fan_in(Q: Array, y: Array, noise_variance: float, P: float) -> FanInTerm:
     """Psi with p and q at Q_f = Q (n, n), whose lower triangle is read; one output, one noise variance.
 
     Costs an eigendecomposition of Q.
@@ -86,7 +128,7 @@ def finite_fan_in(Q: Array, y: Array, noise_variance: float, P: float) -> DataTe
     q = min(spectrum.roots(), key=lambda root: sum(spectrum.psi(root)))
     p = spectrum.p(q)
     fit, complexity, fan_in = spectrum.psi(q)
-    return DataTerm(
+    return FanInTerm(
         eps=(U @ (projected / (noise_variance + p * values)))[:, None],
         fit=fit,
         complexity=complexity,
@@ -95,4 +137,6 @@ def finite_fan_in(Q: Array, y: Array, noise_variance: float, P: float) -> DataTe
         fan_in=fan_in,
         response=p,
         fluctuation=q,
+        spectrum=spectrum,
+        vectors=U,
     )

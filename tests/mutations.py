@@ -61,7 +61,11 @@ BIASES = f"{DEEP}::test_infinite_width_is_the_kernel_recursion[four dense layers
 
 FAN_IN = f"{NUMERICS}/test_fan_in.py"
 SADDLE = f"{FAN_IN}::test_psi_is_a_saddle_in_p_and_q[20.0]"
+FAN_IN_TANGENT = f"{FAN_IN}::test_change_of_the_pull_by_differences_of_order_two[20.0]"
 FAN_IN_PULL = f"{FAN_IN}::test_pull_on_the_kernel_by_differences_of_order_two[20.0]"
+
+PRODUCT = f"{NUMERICS}/test_hessian.py::test_product_by_differences_of_the_gradient_of_order_two"
+PRODUCT = f"{PRODUCT}[three dense layers]"
 
 CROSSING = "tests/test_cli.py::test_the_crossing_is_where_the_tangent_is_off_by_that_much"
 QUADRATURE = "tests/analytic/test_expectations.py::test_kernel_against_quadrature[entries0-erf]"
@@ -122,8 +126,23 @@ MUTATIONS = [
         ("1/N_1 in every layer", "inverse_widths[level]", "inverse_widths[0]", DEEP_GRADIENT),
     ),
     *_in(
+        "numerics/hessian.py",
+        (
+            "response of the pulls doubled",
+            "- x * (root @ dB @ root)",
+            "- 2 * x * (root @ dB @ root)",
+            PRODUCT,
+        ),
+        ("curvature of the geodesic dropped", "H + (EH + EH.T) / 2", "H", PRODUCT),
+        ("factor's change dropped from K's", "outer(half + half.T + dM)", "outer(dM)", PRODUCT),
+        ("factor's change dropped from B's", "L.inner(dT) + BPhi + BPhi.T", "L.inner(dT)", PRODUCT),
+        ("inverse factor's change dropped", "+ self.B @ dC) - ZPhi - ZPhi.T", "+ self.B @ dC)", PRODUCT),
+        ("T dK T dropped", "+ self.T @ move.dK @ self.T", "", PRODUCT),
+    ),
+    *_in(
         "numerics/factors.py",
         ("congruence by L^T", "M, transposed=True)", "M, transposed=False)", DEEP_GRADIENT),
+        ("whole diagonal of W", "Phi[np.diag_indices(len(Phi))] /= 2", "Phi += 0", PRODUCT),
         (
             "range of Q too small",
             "values > RANK_TOLERANCE",
@@ -221,6 +240,8 @@ MUTATIONS = [
             "self.noise + self.values))) / self.P",
             SADDLE,
         ),
+        ("dp without sigma^2", "/ P * noise * float(", "/ P * float(", FAN_IN_TANGENT),
+        ("dq without its response to dp", "q_fixed + q_slope * p_fixed", "q_fixed", FAN_IN_TANGENT),
         ("second moment linear in p", "return p + p * p * energy", "return p + p * energy", SADDLE),
         (
             "fluctuations with kernel p Q",

@@ -72,6 +72,29 @@ def test_pull_on_the_kernel_by_differences_of_order_two(P):
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
 
 
+@pytest.mark.parametrize("P", [3.0, 20.0, 200.0])
+def test_change_of_the_pull_by_differences_of_order_two(P):
+    """p and q answer too."""
+    Q, y = kernel_and_target()
+    root = np.linalg.cholesky(Q)
+    direction = root @ symmetric(np.random.default_rng(1), 30) @ root.T
+
+    def term(h):
+        return finite_fan_in(np.tril(Q + h * direction), y, 0.1, P)
+
+    deps, dA = term(0).tangent(np.tril(direction))
+    errors = []
+    for h in (0.02, 0.01):
+        plus, minus = term(h), term(-h)
+        errors.append(
+            [
+                np.linalg.norm((plus.eps - minus.eps) / (2 * h) - deps),
+                np.linalg.norm(np.tril((plus.A - minus.A) / (2 * h) - dA)),
+            ]
+        )
+    np.testing.assert_allclose(np.divide(*errors), 4, rtol=0.1)
+
+
 def test_infinite_fan_in_is_mean_field():
     Q, y = kernel_and_target()
     sharp = mean_field(Q.copy(), y, np.full(30, 0.1))
