@@ -405,4 +405,28 @@ MUTATIONS = [
         ("l_* without mu", "gap / (mu * a)", "gap / a", SCALAR_RATIO),
         ("the other branch point", "-(c1 + size)", "-(c1 - size)", SCALAR_BRANCH),
     ),
+    *_in(
+        "numerics/datasets/teachers.py",
+        (
+            "a teacher made of the first inputs",
+            "least=0), 1])",
+            "least=0)])",
+            f"{NUMERICS}/test_datasets.py::test_a_teacher_of_the_data_s_seed_is_not_made_of_the_data[fcn]",
+        ),
+        (
+            "windows and latent pixels change places",
+            "reshape(-1, pixels, slots)",
+            "reshape(-1, slots, pixels).swapaxes(1, 2)",
+            f"{NUMERICS}/test_datasets.py::test_the_cnn_teacher_s_targets_by_hand",
+        ),
+    ),
+    *_in(
+        "numerics/datasets/images.py",
+        (
+            "columns of patches before rows",
+            "grid.swapaxes(2, 3)",
+            "grid.transpose(0, 3, 1, 2, 4, 5)",
+            f"{NUMERICS}/test_image_data.py::test_cifar_patches_are_squares_with_the_colour_fastest",
+        ),
+    ),
 ]

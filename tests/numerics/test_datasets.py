@@ -4,6 +4,8 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from deep_problems import reference_cnn, reference_fcn
+from scipy.special import erf
 
 from numerics import datasets
 
@@ -98,3 +100,83 @@ def test_bad_seeds_are_named(seed):
 def test_bad_seeds_of_digits_are_named(seed):
     with pytest.raises(ValueError, match="seed"):
         datasets.load_digits(n=10, seed=seed)
+
+
+def test_the_cnn_teacher_reproduces_the_recipe_of_the_three_layer_reference():
+    X, y = reference_cnn()
+    data = datasets.make_cnn_teacher(n=100, n_pixels=2, window=6, patch_size=10, seed=7)
+    np.testing.assert_array_equal(data.X, X)
+    np.testing.assert_allclose(data.y, y, rtol=1e-13)
+
+
+def test_the_fcn_teacher_of_given_strength_reproduces_the_recipe_of_the_reference():
+    X, y, w = reference_fcn()
+    data = datasets.make_fcn_teacher(n=128, d=16, seed=3, rms=0.3, n_test=50)
+    np.testing.assert_array_equal(data.X, X)
+    np.testing.assert_allclose(data.y, y, rtol=1e-13)
+    np.testing.assert_allclose(data.w_star, w, rtol=1e-13)
+    np.testing.assert_allclose(data.v_star, [1.0])
+    np.testing.assert_allclose(data.y_test, data.a_star[0] * erf(erf(data.X_test @ w)), rtol=1e-13)
+
+
+def test_the_cnn_teacher_s_targets_by_hand():
+    data = datasets.make_cnn_teacher(n=3, n_pixels=2, window=4, patch_size=5, seed=1, n_test=2)
+    assert (data.w_star.shape, data.v_star.shape, data.a_star.shape) == ((5,), (4,), (2,))
+    for X, y in ((data.X, data.y), (data.X_test, data.y_test)):
+        for x, target in zip(X, y, strict=True):
+            hidden = [
+                sum(data.v_star[i] * erf(data.w_star @ x[i + 4 * j]) for i in range(4)) for j in range(2)
+            ]
+            assert target == pytest.approx(sum(data.a_star[j] * erf(hidden[j]) for j in range(2)), rel=1e-12)
+
+
+TEACHERS = {
+    "fcn": (datasets.make_fcn_teacher, {"n": 6, "d": 4}, (4, 1, 1)),
+    "cnn": (datasets.make_cnn_teacher, {"n": 6, "n_pixels": 2, "window": 3, "patch_size": 4}, (4, 3, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", TEACHERS)
+def test_one_teacher_labels_several_draws_that_do_not_depend_on_the_test_set(kind):
+    make, sizes, _ = TEACHERS[kind]
+    first, other, longer = (
+        make(**sizes, seed=seed, teacher_seed=5, n_test=m) for seed, m in ((0, 0), (1, 0), (0, 7))
+    )
+    for name in ("w_star", "v_star", "a_star"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(other, name))
+    assert not np.array_equal(first.X, other.X)
+    np.testing.assert_array_equal(first.X, longer.X)
+    np.testing.assert_array_equal(first.y, longer.y)
+    assert longer.X_test.shape == (7, *first.X.shape[1:])
+
+
+@pytest.mark.parametrize("kind", TEACHERS)
+def test_a_teacher_of_the_data_s_seed_is_not_made_of_the_data(kind):
+    make, sizes, _ = TEACHERS[kind]
+    data = make(**sizes, seed=3, teacher_seed=3)
+    inputs = data.X.reshape(-1, 4)
+    cosine = inputs @ data.w_star / np.linalg.norm(inputs, axis=1) / np.linalg.norm(data.w_star)
+    assert np.abs(cosine).max() < 1 - 1e-3
+
+
+@pytest.mark.parametrize("kind", TEACHERS)
+def test_teachers_have_the_student_s_variances(kind):
+    make, sizes, fan_ins = TEACHERS[kind]
+    draws = [make(**sizes, seed=s, weight_variance=1.5, readout_variance=3.0) for s in range(400)]
+    for name, fan_in, variance in zip(("w_star", "v_star", "a_star"), fan_ins, (1.5, 1.5, 3.0), strict=True):
+        norm2 = np.array([np.sum(getattr(d, name) ** 2) for d in draws])
+        # |w|^2 is sigma^2/fan_in times a chi^2 of fan_in degrees of freedom; four standard errors
+        assert norm2.mean() == pytest.approx(variance, abs=4 * variance * np.sqrt(2 / fan_in / 400))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [({"n": 0}, "n"), ({"teacher_seed": -1}, "teacher_seed"), ({"weight_variance": 0}, "weight_variance")],
+)
+@pytest.mark.parametrize("kind", TEACHERS)
+def test_bad_teachers_are_named(kind, arguments, name):
+    make, sizes, _ = TEACHERS[kind]
+    with pytest.raises(ValueError, match=rf"^{name}="):
+        make(**(sizes | arguments))
+    with pytest.raises(ValueError, match="rms="):
+        datasets.make_fcn_teacher(rms=0.0)
