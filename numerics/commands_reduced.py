@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from numerics import checks, files, reduced
+from numerics import checks, files, plots, reduced
 
 CHANNELS = "1280,640,320,160,80"
 # Name of the option, argument of `reduced.alpha`, default, help.
@@ -21,6 +21,7 @@ SETTINGS = (
     ("--readout-variance", "readout_variance", 2.0, "sigma_a^2"),
     ("--target-norm2", "target_norm2", 1.0, "|a*|^2 |w*|^2"),
 )
+HEADINGS = ("closure", "n", "C", "alpha", "alpha/alpha_GP", "alpha_test", "l*/l_GP", "chi")
 
 
 def register(commands: Any) -> None:
@@ -45,6 +46,7 @@ def register(commands: Any) -> None:
     add.add_argument("--n", type=float, default=1600.0, help="samples (default 1600)")
     add.add_argument("--channels", type=_numbers, default="640,320", help="widths of the table (640,320)")
     _add_closures(add)
+    add.add_argument("--plot", metavar="FILE", help="draw alpha, its truncations and Pade (.png, .pdf, .svg)")
 
 
 def _add_closures(add: argparse.ArgumentParser) -> None:
@@ -85,18 +87,14 @@ def _alpha(options: argparse.Namespace) -> None:
         table[closure] = reduced.solve(
             n, widths, **_settings(options), closure=closure, include_complexity=complexity
         )
-    print(
-        "".join(f"{name:>18}" for name in ("closure", "n", "C", "alpha", "alpha/alpha_GP", "l*/l_GP", "chi"))
-    )
+    print("".join(f"{name:>18}" for name in HEADINGS))
     for closure, found in table.items():
         for i, j in np.ndindex(found.alpha.shape):
-            cells = (found.alpha[i, j], found.alpha[i, j] / found.alpha[i, -1], found.overlap_ratio[i, j])
-            numbers = [*cells, found.chi[i, j]]
+            alpha, ratio = found.alpha[i, j], found.alpha[i, j] / found.alpha[i, -1]
+            numbers = [alpha, ratio, found.alpha_test[i, j], found.overlap_ratio[i, j], found.chi[i, j]]
             texts = ["no physical root" if math.isnan(v) else f"{v:.8g}" for v in numbers]
             print("".join(f"{text:>18}" for text in (closure, f"{n[i, 0]:g}", f"{widths[j]:g}", *texts)))
     if options.plot:
-        from numerics import plots
-
         plots.save(_figure(options.n, widths, table), options.plot)
     if options.out:
         arrays = {
@@ -115,11 +113,7 @@ def _alpha(options: argparse.Namespace) -> None:
 
 def _figure(samples: list[float], widths: np.ndarray, table: dict[str, reduced.ReducedSolution]) -> Any:
     """alpha/alpha_GP and l_*/l_GP over C, a colour per n, a line style per closure."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as missing:
-        raise ImportError("plots need matplotlib: pip install 'feature-eos[plot]'") from missing
-    figure = Figure(figsize=(11.5, 4.0), layout="constrained")
+    figure = plots.new((11.5, 4.0))
     ratio_axes, learned_axes = figure.subplots(1, 2)
     order = np.argsort(widths[:-1])
     styles, colours = ("-", "--", ":"), ("#1b4f9c", "#d1495b", "#3b8f5a", "#777777")
@@ -143,9 +137,11 @@ def _figure(samples: list[float], widths: np.ndarray, table: dict[str, reduced.R
 def _breakdown(options: argparse.Namespace) -> None:
     from analytic import breakdown, reduced_equation
 
+    targets = [files.usable_target(options.plot)] if options.plot else []
+    drawn = {}
     for closure in options.closures:
         eq = reduced_equation(closure, include_complexity=_complexity(options, closure))
-        found = breakdown(eq, n=options.n, **_settings(options))
+        drawn[closure] = found = breakdown(eq, n=options.n, **_settings(options))
         C = complex(found.branch_point.C)
         place = f"{C.real:.6g}" + (f" +- {abs(C.imag):.6g} i" if C.imag else "")
         print(f"closure {closure}, n = {options.n:g}: alpha_GP = {float(found.alpha_gp):.8g}")
@@ -168,3 +164,34 @@ def _breakdown(options: argparse.Namespace) -> None:
             )
             off = [f"[{m}/{m}] {float(found.pade(width, m)) / exact - 1:+.2%}" for m in (1, 2, 3, 4)]
             print(f"  C = {width:g}: alpha = {exact:.8g}; Pade off by {', '.join(off)}")
+    if options.plot:
+        plots.save(_breakdown_figure(options, drawn), options.plot)
+    for path in targets:
+        print(f"written: {path}", file=sys.stderr)
+
+
+def _breakdown_figure(options: argparse.Namespace, drawn: dict[str, Any]) -> Any:
+    """A panel per closure: alpha(C), its truncations, a Pade approximant, the radius of convergence."""
+    figure = plots.new((5.2 * len(drawn) + 0.8, 4.0))
+    panels = figure.subplots(1, len(drawn), squeeze=False)[0]
+    for axes, (closure, found) in zip(panels, drawn.items(), strict=True):
+        radius = float(found.radius)
+        widths = np.geomspace(min(radius / 20, *options.channels), 10 * radius, 200)
+        complexity = _complexity(options, closure)
+        exact = reduced.alpha(
+            options.n, widths, **_settings(options), closure=closure, include_complexity=complexity
+        )
+        axes.plot(widths, exact, color="k", lw=2, label="equation")
+        for order, colour in ((1, "#1b4f9c"), (2, "#d1495b"), (4, "#3b8f5a")):
+            series = [float(found.series(C, order)) for C in widths]
+            axes.plot(widths, series, "--", color=colour, label=f"order {order}")
+        pade = [float(found.pade(C, 3)) for C in widths]
+        axes.plot(widths, pade, ":", color="#e09f3e", lw=2, label="Pade [3/3]")
+        axes.axvline(radius, color="#777777", lw=0.8)
+        axes.text(radius, 0.02 * exact.max(), " radius of convergence", color="#777777", fontsize=8)
+        limits = (0.0, 1.15 * exact.max())
+        axes.set(xscale="log", xlabel="channels $C$", ylim=limits, title=f"{closure}, n = {options.n:g}")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel(r"$\alpha$")
+    panels[0].legend(fontsize=8)
+    return figure

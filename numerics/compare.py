@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 TOLERANCE = 1e-8
 MAX_GRADIENTS = 300
-SCALAR_CLOSURE = "equivalent_kernel"
+SCALAR_CLOSURE = "equivalent_kernel"  # whose series has its radius of convergence in closed form
 THRESHOLDS = (0.05, 0.5)
 BELOW_TABLE = 16  # the search for a threshold goes on to 1/16 of the table's smallest width
 
@@ -33,13 +33,15 @@ BELOW_TABLE = 16  # the search for a threshold goes on to 1/16 of the table's sm
 class Row:
     """One width of the table; the last is C = infinity. NaN stands for what does not exist there.
 
-    `overlap` is l_*/l_GP: w.Sigma.w S/sigma_w^2 for a teacher w, else the top eigenvalue of Sigma
-    S/sigma_w^2. Errors are mean squares relative to the mean square of the targets, `test_std` the mean
-    standard deviation of the latent output in units of the targets' rms.
+    `alpha_scalar` solves Eq. (9) with q_train = 1 (equivalent kernel), `alpha_ridge` the scalar equation
+    with the effective ridge. `overlap` is l_*/l_GP: w.Sigma.w S/sigma_w^2 for a teacher w, else the top
+    eigenvalue of Sigma S/sigma_w^2. Errors are mean squares relative to the mean square of the targets,
+    `test_std` the mean standard deviation of the latent output in units of the targets' rms.
     """
 
     width: float
     alpha_scalar: float
+    alpha_ridge: float
     alpha_first_order: float
     alpha: float
     overlap: float
@@ -139,13 +141,15 @@ def _row(sol: Solution, tangent: FirstOrder, data: Dataset, scalar_missing: str)
         mean, std = sol.predict(data.X_test, return_std=True)
         test_error = float(np.mean((data.y_test - mean) ** 2) / np.mean(data.y_test**2))
         test_std = float(std.mean() / np.sqrt(np.mean(data.y_test**2)))
-    scalar = math.nan
+    scalar = ridge = math.nan
     if not scalar_missing:
-        scalar = float(reduced.alpha(C=sol.width, closure=SCALAR_CLOSURE, **_scalar_arguments(sol.problem)))
+        given = _scalar_arguments(sol.problem)
+        scalar, ridge = (reduced.alpha(C=sol.width, closure=c, **given) for c in (SCALAR_CLOSURE, "ridge"))
     discrepancy = field.noise_variance * sol.eps
     return Row(
         width=sol.width,
         alpha_scalar=scalar,
+        alpha_ridge=ridge,
         alpha_first_order=tangent.alpha(sol.width),
         alpha=sol.alpha,
         overlap=float(

@@ -11,15 +11,26 @@ import numpy as np
 from numerics.compare import Comparison
 from numerics.report import LOAD_WORTH_A_NOTE
 
-MATRIX, TANGENT, SCALAR, GREY = "#1b4f9c", "#d1495b", "#3b8f5a", "#777777"
+MATRIX, TANGENT, SCALAR, RIDGE, GREY = "#1b4f9c", "#d1495b", "#3b8f5a", "#e09f3e", "#777777"
 
 
-def comparison(result: Comparison) -> Any:
-    """A matplotlib Figure of three panels over C: alpha, the learned direction, the errors."""
+def new(size: tuple[float, float]) -> Any:
+    """An empty matplotlib Figure, in inches.
+
+    Raises
+    ------
+    ImportError
+        With the remedy, when matplotlib is missing.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as missing:
         raise ImportError("plots need matplotlib: pip install 'feature-eos[plot]'") from missing
+    return Figure(figsize=size, layout="constrained")
+
+
+def comparison(result: Comparison) -> Any:
+    """A matplotlib Figure of three panels over C: alpha, the learned direction, the errors."""
     rows = sorted((row for row in result.rows if math.isfinite(row.width)), key=lambda row: row.width)
     gp = next(row for row in result.rows if math.isinf(row.width))
     width = np.array([row.width for row in rows])
@@ -27,7 +38,7 @@ def comparison(result: Comparison) -> Any:
     def column(name: str) -> np.ndarray:
         return np.array([getattr(row, name) for row in rows])
 
-    figure = Figure(figsize=(13.5, 4.2), layout="constrained")
+    figure = new((13.5, 4.2))
     overlap_axes, learned_axes, error_axes = figure.subplots(1, 3)
     _alpha_panel(overlap_axes, result, width, column, gp.alpha)
 
@@ -61,7 +72,8 @@ def _alpha_panel(axes: Any, result: Comparison, width: np.ndarray, column: Any, 
     tangent = result.first_order.alpha_gp + result.first_order.alpha_slope / fine
     axes.plot(fine, tangent, "--", color=TANGENT, label="first order in $1/C$")
     if not result.scalar_missing:
-        axes.plot(width, column("alpha_scalar"), "s-", color=SCALAR, ms=4, label="scalar equation")
+        axes.plot(width, column("alpha_scalar"), "s-", color=SCALAR, ms=4, label="Eq. (9), $q=1$")
+        axes.plot(width, column("alpha_ridge"), "d-", color=RIDGE, ms=4, label="scalar, effective ridge")
     top = max(gp_alpha, np.nanmax(column("alpha_scalar")) if not result.scalar_missing else 0.0)
     axes.set(ylim=(0.0, 1.12 * top), ylabel=r"$\alpha$", title=r"Overlap $\alpha$ of discrepancy and target")
     for crossing in result.crossings:

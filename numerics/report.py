@@ -17,7 +17,8 @@ LOAD_WORTH_A_NOTE = 0.1
 
 COLUMNS = (  # heading, attribute of Row, format
     ("C", "width", "{:g}"),
-    ("scalar", "alpha_scalar", "{:.5f}"),
+    ("Eq. (9)", "alpha_scalar", "{:.5f}"),
+    ("ridge", "alpha_ridge", "{:.5f}"),
     ("1st order", "alpha_first_order", "{:.5f}"),
     ("matrix", "alpha", "{:.5f}"),
     ("l*/l_GP", "overlap", "{:.4f}"),
@@ -43,7 +44,8 @@ def _heading(result: Comparison) -> Iterator[str]:
         f"{field.noise_variance[0]:g}, sigma_w^2 = {net.weight_variances[0]:g}, "
         f"sigma_a^2 = {net.readout_variance:g}"
     )
-    yield "alpha = eps.y / y.y from the scalar equation, first order in 1/C, the matrix equations of state"
+    yield "alpha = eps.y / y.y from the scalar equation (q_train = 1; effective ridge), first order in 1/C,"
+    yield "the matrix equations of state"
 
 
 def table(rows: tuple[Row, ...]) -> list[str]:
@@ -68,17 +70,17 @@ def verdict(result: Comparison) -> Iterator[str]:
         else:
             yield f"{off} below C = {crossing.width:.4g}"
     if result.scalar_missing:
-        yield f"scalar column and its series: n/a, {result.scalar_missing}"
+        yield f"scalar columns and their series: n/a, {result.scalar_missing}"
         yield "l*/l_GP: no teacher to project on, so the top eigenvalue of Sigma S/sigma_w^2 is given"
     else:
-        yield f"the 1/C series of the scalar alpha diverges below C = {result.scalar_radius:.6g}"
+        yield f"the 1/C series of alpha of Eq. (9) diverges below C = {result.scalar_radius:.6g}"
     heavy = [row for row in result.rows if row.readout_load > LOAD_WORTH_A_NOTE]
     if heavy:
         top = max(heavy, key=lambda row: row.width)
         yield f"note: the readout load is above {LOAD_WORTH_A_NOTE:g} from C = {top.width:g} down, where mean"
-        yield "  field, which all three theories are, is low by about half the load in alpha and l*/l_GP - 1"
+        yield "  field, which all these theories are, is low by about half the load in alpha and l*/l_GP - 1"
     yield "chi = (1/C) eps.Q_f.eps; train and test: mean squares over the targets' mean square;"
-    yield "std: mean latent predictive standard deviation over the targets' rms; scalar: equivalent kernel"
+    yield "std: mean latent predictive standard deviation over the targets' rms"
 
 
 def save(result: Comparison, path: str | Path) -> None:

@@ -267,6 +267,22 @@ class Solution:
         std = np.repeat(np.sqrt(variance + noise)[:, None], mean.shape[1], axis=1)
         return self._like_y(mean), self._like_y(std)
 
+    def alpha_test(self, X_test: ArrayLike, y_test: ArrayLike) -> float:
+        """alpha on new inputs: sum (y_* - f_bar_*) y_* / (sigma^2 sum y_*^2), y_* noiseless (derived).
+
+        Parameters
+        ----------
+        X_test : (m, P, S) array, or (m, d) for a fully connected network
+        y_test : (m,) or (m, D) array
+            Like the training targets.
+        """
+        noise = self._observation_noise()
+        mean = self.predict(X_test).reshape(-1, self.problem.field.y.shape[1])
+        y = checks.targets(y_test, samples=len(mean), name="y_test")
+        if y.shape != mean.shape:
+            raise ValueError(f"y_test has {y.shape[1]} outputs, the training targets {mean.shape[1]}")
+        return float(np.sum((y - mean) * y) / (noise * np.sum(y**2)))
+
     def save(self, path: str | Path) -> None:
         """Write to an .npz, data included; `numerics.load` reads it."""
         from numerics import storage  # it imports this module
@@ -277,8 +293,8 @@ class Solution:
         noise = self.problem.field.noise_variance
         if noise.min() != noise.max():
             raise ValueError(
-                "include_noise=True: the noise differs from datum to datum, so that of a new one is unknown; "
-                "add it to the latent variance yourself"
+                "the noise differs from datum to datum, so that of a new one is unknown; work with the "
+                "latent mean and std and add the noise yourself"
             )
         return float(noise[0])
 

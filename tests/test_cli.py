@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from numerics import cnn, datasets, solve
+from numerics import cnn, datasets, reduced, solve
 from numerics.cli import main
 from numerics.compare import compare
 
@@ -24,11 +24,14 @@ def test_compare_prints_the_table_of_what_solve_finds(capsys):
     code, out, _ = run(capsys, "compare", *SMALL)
     assert code == 0
     data = datasets.make_linear_cnn(60, 3, 8, seed=0, n_test=20)
+    scalar = {"n": 60, "n_patches": 3, "patch_size": 8, "noise_variance": 0.1}
     for width in (400, 25):
         sol = solve(cnn(width), data.X, data.y, 0.1)
         line = next(line for line in out.splitlines() if line.split()[:1] == [str(width)])
         assert f"{sol.alpha:.5f}" in line.split()
         assert f"{sol.first_order.alpha(width):.5f}" in line.split()
+        for closure in ("equivalent_kernel", "ridge"):
+            assert f"{reduced.alpha(C=width, closure=closure, **scalar):.5f}" in line.split()
 
 
 def test_the_crossing_is_where_the_tangent_is_off_by_that_much():

@@ -27,8 +27,10 @@ def test_without_complexity(capsys):
     assert f"{reduced.alpha(1600, 640, include_complexity=False):.8g}" in capsys.readouterr().out
 
 
-def test_breakdown(capsys):
-    assert main(["breakdown", "--closures", "equivalent_kernel"]) == 0
+def test_breakdown(capsys, tmp_path):
+    plot = tmp_path / "breakdown.png"
+    assert main(["breakdown", "--closures", "equivalent_kernel", "--plot", str(plot)]) == 0
+    assert plot.stat().st_size > 1000
     printed = capsys.readouterr().out
     for number in ("3658.27", "1080.28", "0.38977604", "[3/3] +0.51%"):
         assert number in printed
@@ -41,6 +43,7 @@ def test_breakdown(capsys):
         (["alpha", "--n", "0"], "numbers above 0"),
         (["alpha", "--noise-variance", "-1"], "noise_variance"),
         (["alpha", "--out", "/no/such/folder/x.npz"], "does not exist"),
+        (["breakdown", "--plot", "/no/such/folder/x.png"], "does not exist"),
         (["breakdown", "--closures", "one_over_n", "--n", "380"], "no physical root"),
     ],
 )

@@ -31,3 +31,16 @@ def test_the_second_example_runs():
     assert "-3658.27" in output.getvalue()
     residual, slope = namespace["f"](0.38977603926, 1600, 640)[:2]
     assert abs(residual) < 1e-9 * abs(slope)
+
+
+def test_the_hybrid_example_runs_on_the_data_of_the_first():
+    text = README.read_text()
+    first = re.search(r"## Ten lines\n\n```python\n(.*?)```", text, re.DOTALL)[1]
+    hybrid = re.search(r"```python\n(from numerics import cnn, from_sigma, reduced.*?)```", text, re.DOTALL)[
+        1
+    ]
+    namespace = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(first + hybrid, "README.md", "exec"), namespace)
+    # its Sigma has the scalar theory's variance along w*, so alpha is near the solved one but not it
+    assert 0 < abs(namespace["hybrid"].alpha / namespace["sol"].alpha - 1) < 0.1

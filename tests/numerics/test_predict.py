@@ -86,3 +86,14 @@ def test_inputs_without_signal_have_the_prior_s_spread(small, sol):
 def test_asking_for_both_std_and_covariance_is_refused(small, sol):
     with pytest.raises(ValueError, match="return_std and return_cov"):
         sol.predict(small.X_test, return_std=True, return_cov=True)
+
+
+def test_alpha_on_new_inputs(small, sol):
+    mean, _ = small.oracle.predict(sol.Sigma, small.X_test)
+    y = np.cos(np.arange(len(mean)))
+    by_hand = (y - mean) @ y / (small.noise_variance * y @ y)
+    assert sol.alpha_test(small.X_test, y) == pytest.approx(by_hand, rel=1e-10)
+    # on the training inputs it is alpha itself
+    assert sol.alpha_test(small.X, small.y) == pytest.approx(sol.alpha, rel=1e-9)
+    with pytest.raises(ValueError, match="y_test has 2 outputs"):
+        sol.alpha_test(small.X_test, np.ones((len(mean), 2)))
