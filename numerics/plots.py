@@ -60,7 +60,7 @@ def comparison(result: Comparison) -> Any:
     for axes in (overlap_axes, learned_axes, error_axes):
         axes.set(xscale="log", xlabel="channels $C$")
         axes.set_xticks(width, [f"{c:g}" for c in width], rotation=45)
-        axes.minorticks_off()
+        axes.set_xticks([], minor=True)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -153,3 +153,13 @@ def test_module_and_script_are_the_same_program():
     )
     assert done.returncode == 2
     assert done.stderr.startswith("feature-eos compare: n=0")
+
+
+def test_logarithmic_errors_keep_their_minor_ticks():
+    pytest.importorskip("matplotlib")
+    from numerics import plots
+
+    data = datasets.make_linear_cnn(40, 2, 5, seed=2, n_test=10)
+    panels = plots.comparison(compare(cnn(50), data, 0.1, [100.0, 50.0])).axes
+    assert all(len(axes.xaxis.get_minorticklocs()) == 0 for axes in panels)
+    assert len(panels[2].yaxis.get_minorticklocs()) > 0
