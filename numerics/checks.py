@@ -44,6 +44,22 @@ def count(value: Any, name: str, least: int = 1) -> int:
     return int(number)
 
 
+def position(value: Any, name: str, length: int) -> int:
+    """An index into `length` things, negative ones counted from the end; returned from 0 on."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not -length <= value < length:
+        raise ValueError(f"{name}={value!r} must be a whole number from {-length} to {length - 1}")
+    return int(value) % length
+
+
+def generator(value: Any, name: str) -> np.random.Generator:
+    """A source of random numbers from a seed, a Generator or None."""
+    try:
+        return np.random.default_rng(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}={value!r} must be a whole number from 0, a Generator or None") from None
+
+
 def _number(value: Any, name: str) -> float:
     """A real number that is not NaN; zero-dimensional arrays count, booleans and strings do not."""
     if isinstance(value, np.ndarray) and value.ndim == 0:

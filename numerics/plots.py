@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from numerics.compare import Comparison
-from numerics.report import LOAD_WORTH_A_NOTE
+from numerics.summary import LOAD_WORTH_A_NOTE
 
 MATRIX, TANGENT, SCALAR, RIDGE, GREY = "#1b4f9c", "#d1495b", "#3b8f5a", "#e09f3e", "#777777"
 

@@ -1,4 +1,4 @@
-"""The law of the output at test inputs.
+"""The law of the output, and of every hidden layer, at test inputs.
 
 Test points carry no data, so each hidden block of theirs follows the prior's conditional given the training
 block: with g = T/N at the solution,
@@ -35,6 +35,39 @@ class Law:
     mean: Array
     covariance: Array
 
+    def sample(self, count: int, noise: float, rng: np.random.Generator) -> Array:
+        """(m, D, count) draws, independent between outputs, of the output plus noise of that variance.
+
+        The root of the covariance is by eigenvalues: it may be singular (an input given twice).
+        """
+        m, outputs = self.mean.shape
+        values, U = np.linalg.eigh(self.covariance)
+        root = (U * np.sqrt(np.maximum(values, 0.0) + noise)) @ U.T
+        draws = rng.standard_normal((m, outputs * count))
+        return self.mean[:, :, None] + (root @ draws).reshape(m, outputs, count)
+
+
+@dataclass(frozen=True)
+class TestKernels:
+    """A hidden layer's kernels at m test inputs, beside n training inputs.
+
+    Rows and columns run over (pixel, sample), the sample fastest, as in `Solution.kernels`.
+
+    Attributes
+    ----------
+    K_cross, Q_cross : (P m, P n) arrays
+        Between the test inputs and the training inputs: pre-activations, and their prior.
+    K, Q : (P m, P m) arrays
+        Among the test inputs.
+    """
+
+    __test__ = False  # the name is no invitation to pytest
+
+    K_cross: Array
+    Q_cross: Array
+    K: Array
+    Q: Array
+
 
 class Predictor:
     """A solved chain, ready for test inputs."""
@@ -54,12 +87,16 @@ class Predictor:
 
     def mean(self, X: Array) -> Array:
         """f_bar at inputs X (P, m, S), shape (m, D)."""
-        means = [self._kernels(X[:, low:high])[0] @ self.weights for low, high in _chunks(X.shape[1])]
-        return np.concatenate(means)
+        readout = self.chain.maps[-1]
+        chunks = (X[:, low:high] for low, high in _chunks(X.shape[1]))
+        return np.concatenate(
+            [readout.cross(self._below_readout(chunk)[0]) @ self.weights for chunk in chunks]
+        )
 
     def law(self, X: Array) -> Law:
         """Mean and full covariance."""
-        cross, own = self._kernels(X)
+        readout = self.chain.maps[-1]
+        cross, own = map(readout.cross, self._below_readout(X))
         reduced = self._whitened(cross)
         covariance = self.fluctuation * own - reduced.T @ reduced
         return Law(cross @ self.weights, (covariance + covariance.T) / 2)
@@ -71,28 +108,42 @@ class Predictor:
         variances = [np.maximum(np.diagonal(law.covariance), 0.0) for law in laws]
         return np.concatenate([law.mean for law in laws]), np.concatenate(variances)
 
-    def _kernels(self, X: Array) -> tuple[Array, Array]:
-        """(Q_f between X and the training inputs, Q_f among X)."""
-        Sigma = self.layers[0].covariance
-        cross: Kernel = InputKernel.between(X, self.chain.X, Sigma)
-        own: Kernel = InputKernel.at(X, Sigma)
+    def hidden(self, X: Array) -> Iterator[TestKernels]:
+        """Kernels at inputs X (P, m, S) of the hidden layers above the first, from below."""
+        cross, own = self._inputs(X)
         for level, layer in enumerate(self.layers[1:], start=1):
-            cross, own = self._through(level, layer, cross, own)
-        readout = self.chain.maps[-1]
-        return readout.cross(cross), readout.cross(own)
+            found = self._through(level, layer, cross, own)
+            yield found
+            cross, own = self._pre_activations(level, found)
 
-    def _through(self, level: int, layer: Layer, cross: Kernel, own: Kernel) -> tuple[Kernel, Kernel]:
+    def _below_readout(self, X: Array) -> tuple[Kernel, Kernel]:
+        """What the readout sees: the last layer's kernel between X and the training inputs, and among X."""
+        if len(self.layers) == 1:
+            return self._inputs(X)
+        for found in self.hidden(X):
+            last = found
+        return self._pre_activations(len(self.layers) - 1, last)
+
+    def _inputs(self, X: Array) -> tuple[Kernel, Kernel]:
+        Sigma = self.layers[0].covariance
+        return InputKernel.between(X, self.chain.X, Sigma), InputKernel.at(X, Sigma)
+
+    def _through(self, level: int, layer: Layer, cross: Kernel, own: Kernel) -> TestKernels:
         """Kernels of hidden layer `level` at the test points, from those of the layer below."""
         lower = self.chain.maps[level - 1]
-        pixels = lower.receptive.pixels_out
-        Q_cross, Q_own = lower.cross(cross), lower.cross(own)
-        g, K = self.g[level], layer.covariance
+        Q_cross, Q = lower.cross(cross), lower.cross(own)
+        g, K_train = self.g[level], layer.covariance
         response = Q_cross @ g
-        K_cross = Q_cross + response @ K
-        K_own = Q_own + Q_cross @ response.T + response @ K @ response.T
-        v_own = np.ascontiguousarray(np.diagonal(K_own)).reshape(pixels, -1)
-        v_train = np.ascontiguousarray(np.diagonal(K)).reshape(pixels, -1)
-        return HiddenKernel(K_cross, v_own, v_train), HiddenKernel(K_own, v_own, v_own)
+        K_cross = Q_cross + response @ K_train
+        K = Q + Q_cross @ response.T + response @ K_train @ response.T
+        return TestKernels(K_cross, Q_cross, K, Q)
+
+    def _pre_activations(self, level: int, found: TestKernels) -> tuple[Kernel, Kernel]:
+        """The same layer's K as blocks over its pixels."""
+        pixels = self.chain.maps[level - 1].receptive.pixels_out
+        own = HiddenKernel.at(found.K, pixels)
+        v_train = np.ascontiguousarray(np.diagonal(self.layers[level].covariance)).reshape(pixels, -1)
+        return HiddenKernel(found.K_cross, own.v_row, v_train), own
 
     def _whitened(self, cross: Array) -> Array:
         """C^{-1} q Q_f,t* with q Q_f + sigma^2 = C C^T; data of infinite noise left out."""

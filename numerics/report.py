@@ -12,8 +12,7 @@ import numpy as np
 
 from numerics.compare import Comparison, Row
 from numerics.files import write_atomically
-
-LOAD_WORTH_A_NOTE = 0.1
+from numerics.summary import LOAD_WORTH_A_NOTE, aligned
 
 COLUMNS = (  # heading, attribute of Row, format
     ("C", "width", "{:g}"),
@@ -53,8 +52,7 @@ def table(rows: tuple[Row, ...]) -> list[str]:
     cells = [[heading for heading, _, _ in COLUMNS]]
     for row in rows:
         cells.append([_cell(getattr(row, attribute), form) for _, attribute, form in COLUMNS])
-    widths = [max(len(line[k]) for line in cells) for k in range(len(COLUMNS))]
-    return ["  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in cells]
+    return aligned(cells)
 
 
 def _cell(value: float, form: str) -> str:

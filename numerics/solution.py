@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numerics import checks
+from numerics import checks, summary
 from numerics.chain import Blocks
 from numerics.data_terms import mirrored
+from numerics.feature_load import FeatureLoad
 from numerics.fixed_point import Outcome, Status
 from numerics.network import Widths
 from numerics.perturbation import FirstOrder, first_order
-from numerics.prediction import Predictor
+from numerics.prediction import Predictor, TestKernels
 from numerics.problem import Problem
 
 Array = NDArray[np.float64]
@@ -254,10 +255,9 @@ class Solution:
         """
         if return_std and return_cov:
             raise ValueError("return_std and return_cov exclude each other; the covariance has both")
-        field = self.problem.field
-        X = field.pixel_major(checks.inputs_like(X_test, field.shape, self.problem.net.flat))
+        X = self._test_inputs(X_test)
         noise = self._observation_noise() if include_noise else 0.0
-        predictor = Predictor(field.chain, self.problem.inverse_widths, self.theta)
+        predictor = self._predictor()
         if return_cov:
             law = predictor.law(X)
             return self._like_y(law.mean), law.covariance + noise * np.eye(len(law.mean))
@@ -283,11 +283,75 @@ class Solution:
             raise ValueError(f"y_test has {y.shape[1]} outputs, the training targets {mean.shape[1]}")
         return float(np.sum((y - mean) * y) / (noise * np.sum(y**2)))
 
+    def sample_y(
+        self,
+        X_test: ArrayLike,
+        n_samples: int = 1,
+        random_state: int | np.random.Generator | None = 0,
+        include_noise: bool = False,
+    ) -> Array:
+        """Draws of the network's output at test inputs, jointly over the inputs.
+
+        Given the kernels the outputs are independent Gaussians with the law of `predict`.
+
+        Parameters
+        ----------
+        n_samples : int
+        random_state : int, Generator or None
+            Seed of the draws, or where they come from; None draws anew each time.
+        X_test, include_noise
+            As in `predict`.
+
+        Returns
+        -------
+        (m, n_samples) or (m, D, n_samples) array
+            As in scikit-learn.
+        """
+        count = checks.count(n_samples, "n_samples")
+        rng = checks.generator(random_state, "random_state")
+        law = self._predictor().law(self._test_inputs(X_test))
+        noise = self._observation_noise() if include_noise else 0.0
+        return self._like_y(law.sample(count, noise, rng))
+
+    def kernels_at(self, X_test: ArrayLike) -> tuple[TestKernels, ...]:
+        """K and Q of every hidden layer above the first at m test inputs, (P m, P n) and (P m, P m).
+
+        At the training inputs they are those of `kernels`.
+
+        Parameters
+        ----------
+        X_test : (m, P, S) array, or (m, d) for a fully connected network
+        """
+        return tuple(self._predictor().hidden(self._test_inputs(X_test)))
+
+    def feature_load(self, layer: int) -> FeatureLoad:
+        """Where a layer has learned: eigenpairs of K - Q, or of Sigma less its prior's, largest first.
+
+        Parameters
+        ----------
+        layer : int
+            Position in `widths`: 0 is the input layer (`Sigma`, biases left out), l the hidden layer of
+            `kernels[l - 1]`; negative numbers count from the last.
+        """
+        position = checks.position(layer, "layer", len(self.widths))
+        if position == 0:
+            prior = self.problem.field.chain.prior_variance[: len(self.Sigma)]
+            return FeatureLoad.of(self.Sigma, np.diag(prior))
+        kernels = self.kernels[position - 1]
+        return FeatureLoad.of(kernels.K, kernels.Q)
+
     def save(self, path: str | Path) -> None:
         """Write to an .npz, data included; `numerics.load` reads it."""
         from numerics import storage  # it imports this module
 
         storage.save(self, path)
+
+    def _predictor(self) -> Predictor:
+        return Predictor(self.problem.field.chain, self.problem.inverse_widths, self.theta)
+
+    def _test_inputs(self, X_test: ArrayLike) -> Array:
+        field = self.problem.field
+        return field.pixel_major(checks.inputs_like(X_test, field.shape, self.problem.net.flat))
 
     def _observation_noise(self) -> float:
         noise = self.problem.field.noise_variance
@@ -308,3 +372,9 @@ class Solution:
             f"free_energy={self.free_energy:.6g}, readout_load={self.readout_load:.3g}, "
             f"residual={self.residual:.1e}, {self.status.name.lower()})"
         )
+
+    def __str__(self) -> str:
+        return summary.text(self)
+
+    def _repr_html_(self) -> str:
+        return summary.html(self)

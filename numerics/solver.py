@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numerics import checks
+from numerics import checks, summary
 from numerics.chain import Blocks
 from numerics.continuation import Branch
 from numerics.fixed_point import Outcome, Status, evaluate
@@ -62,6 +62,12 @@ class Path(Sequence[Solution]):
 
     def __repr__(self) -> str:
         return "Path(\n  " + ",\n  ".join(map(repr, self._solutions)) + "\n)"
+
+    def __str__(self) -> str:
+        return summary.path_text(self)
+
+    def _repr_html_(self) -> str:
+        return summary.path_html(self)
 
 
 def solve(

@@ -59,6 +59,11 @@ POOLED = f"{DEEP}::test_infinite_width_is_the_kernel_recursion[global pooling]"
 PADDED = f"{DEEP}::test_infinite_width_is_the_kernel_recursion[overlap and padding]"
 BIASES = f"{DEEP}::test_infinite_width_is_the_kernel_recursion[four dense layers with biases]"
 
+SURFACE = f"{NUMERICS}/test_surface.py"
+KERNELS_AT = f"{SURFACE}::test_kernels_at_test_inputs_are_those_of_a_joint_solve[three dense layers]"
+DRAWS = f"{SURFACE}::test_draws_have_the_law_that_predict_gives"
+LOAD = f"{SURFACE}::test_the_input_layer_learned_the_teacher_s_direction"
+
 FAN_IN = f"{NUMERICS}/test_fan_in.py"
 SADDLE = f"{FAN_IN}::test_psi_is_a_saddle_in_p_and_q[20.0]"
 FAN_IN_TANGENT = f"{FAN_IN}::test_change_of_the_pull_by_differences_of_order_two[20.0]"
@@ -316,7 +321,7 @@ MUTATIONS = [
         "numerics/prediction.py",
         ("covariance grows by what is learned", "own - reduced.T", "own + reduced.T", COVARIANCE),
         ("variance without training noise", "] += self.chain.noise_variance[heard]", "] += 1e-6", NEXT_DATUM),
-        ("sign of the mean", "[0] @ self.weights for", "[0] @ -self.weights for", JOINT),
+        ("sign of the mean", "[0]) @ self.weights for", "[0]) @ -self.weights for", JOINT),
         (
             "test points see the prior's hidden kernel",
             "K_cross = Q_cross + response",
@@ -325,10 +330,17 @@ MUTATIONS = [
         ),
         (
             "hidden variance of test points",
-            "+ response @ K @ response.T",
-            "- response @ K @ response.T",
-            JOINT,
+            "+ response @ K_train @ response.T",
+            "- response @ K_train @ response.T",
+            KERNELS_AT,
         ),
+        ("draws without noise", "np.maximum(values, 0.0) + noise", "np.maximum(values, 0.0)", DRAWS),
+        ("draws of the variance's size", "(U * np.sqrt(np.", "(U * (np.", DRAWS),
+    ),
+    *_in(
+        "numerics/feature_load.py",
+        ("load with the other sign", "eigh(covariance - prior)", "eigh(prior - covariance)", LOAD),
+        ("smallest change first", "np.argsort(-np.abs", "np.argsort(np.abs", LOAD),
     ),
     *_in(
         "numerics/solver.py",
