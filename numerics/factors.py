@@ -90,7 +90,11 @@ def factor(Q: Array, basis: Array | None) -> Factor:
 
 
 def range_basis(Q: Array) -> Array | None:
-    """Orthonormal basis (dim, rank) of the range of a Q whose lower triangle is valid; None at full rank."""
+    """Orthonormal basis (dim, rank) of the range of a Q whose lower triangle is valid; None at full rank.
+
+    Large eigenvalues come first: a Cholesky factor of a graded matrix keeps the small ones' digits only in
+    that order.
+    """
     full = mirrored(Q)
     upper, info = lapack.dpotrf(full, lower=0, clean=1)
     pivots = np.diagonal(upper)
@@ -98,7 +102,7 @@ def range_basis(Q: Array) -> Array | None:
         return None
     values, vectors = np.linalg.eigh(full)
     kept = values > RANK_TOLERANCE * values[-1]
-    return None if kept.all() else np.ascontiguousarray(vectors[:, kept])
+    return None if kept.all() else np.ascontiguousarray(vectors[:, kept][:, ::-1])
 
 
 def _congruence(upper: Array, M: Array, transposed: bool) -> Array:

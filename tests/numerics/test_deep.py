@@ -212,3 +212,16 @@ def test_noise_of_each_datum_is_its_own():
     np.testing.assert_allclose(loud.f_bar, silent.f_bar, atol=1e-7)
     with pytest.raises(ValueError, match="include_noise"):
         silent.predict(X, return_std=True, include_noise=True)
+
+
+@pytest.mark.parametrize("width", [20, 10])
+def test_kernel_of_small_numerical_rank_is_solved_to_the_default_tolerance(width):
+    """One-dimensional inputs: forty of them, and hardly more than a dozen directions above rounding."""
+    X = np.linspace(-2, 2, 40)[:, None]
+    y = np.sin(2 * X[:, 0])
+    sol = solve(fcn((width, width), 2.0, 2.0), X, y, 0.01, max_iter=40)
+    assert len(sol.theta[1]) < 20
+    # noise as a further, independent set of directions makes Q regular and moves little
+    lifted = np.hstack([X, 1e-3 * np.random.default_rng(0).standard_normal((40, 1))]) * np.sqrt(2)
+    regular = solve(fcn((width, width), 2.0, 2.0), lifted, y, 0.01)
+    assert sol.alpha == pytest.approx(regular.alpha, rel=1e-3)
