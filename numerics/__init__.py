@@ -4,12 +4,13 @@ from numerics import datasets, reduced
 from numerics._generated import ACTIVATIONS
 from numerics.network import Network, cnn, fcn
 from numerics.solution import Solution
-from numerics.solver import ConvergenceError, Path, from_sigma, solve, solve_path
+from numerics.solver import ConvergenceError, NegativeCurvature, Path, from_sigma, solve, solve_path
 from numerics.storage import load
 
 __all__ = [
     "ACTIVATIONS",
     "ConvergenceError",
+    "NegativeCurvature",
     "Network",
     "Path",
     "Solution",

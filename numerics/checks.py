@@ -60,6 +60,13 @@ def generator(value: Any, name: str) -> np.random.Generator:
         raise ValueError(f"{name}={value!r} must be a whole number from 0, a Generator or None") from None
 
 
+def choice(value: Any, choices: tuple[str, ...], name: str) -> str:
+    """One of the words that exist."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name}={value!r} is unknown; choose one of {choices}")
+    return value
+
+
 def _number(value: Any, name: str) -> float:
     """A real number that is not NaN; zero-dimensional arrays count, booleans and strings do not."""
     if isinstance(value, np.ndarray) and value.ndim == 0:

@@ -7,13 +7,14 @@ log t where learning is strong, and theta grows about linearly in it everywhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics import fixed_point
+from numerics import fixed_point, newton
 from numerics.chain import Blocks
 from numerics.fixed_point import Outcome, Status
 from numerics.perturbation import theta_slopes
@@ -24,6 +25,7 @@ Array = NDArray[np.float64]
 NODES = 3  # solved points that the predictor extrapolates; more amplify the error of a long step
 NEARLY = 1e-4  # a residual that only a start next to the solution has
 FAR = 8.0  # points at less than 1/8 of s say nothing: a cubic amplifies their errors by 8^3 and more
+ANDERSON_SHARE = 0.5  # of the budget; Newton steps, where they are needed, get the rest
 SMALLEST_STEP = 1e-3  # in s; a path that cannot be followed in such steps is given up
 
 
@@ -36,11 +38,21 @@ class Node:
 
 
 class Branch:
-    """The branch of solutions that joins the Gaussian process, as far as it has been solved."""
+    """The branch of solutions that joins the Gaussian process, as far as it has been solved.
 
-    def __init__(self, field: Field, tol: float):
+    Parameters
+    ----------
+    field : Field
+    tol : float
+        Largest residual to accept.
+    method : "auto", "anderson" or "newton"
+        As in `numerics.solve`.
+    """
+
+    def __init__(self, field: Field, tol: float, method: str = "auto"):
         self.field = field
         self.tol = tol
+        self.method = method
         self.slopes = theta_slopes(field)  # d theta_l / d(1/N_l) at the Gaussian process
         self.tops = tuple(max(float(np.linalg.eigvalsh(slope)[-1]), 0.0) for slope in self.slopes)
         self._solved: list[Node] = []
@@ -58,7 +70,7 @@ class Branch:
         if spent < max_iter and _worth_creeping(outcome):
             outcome = self._creep(target, max_iter - spent, outcome)
             spent += outcome.gradients
-        return Outcome(outcome.state, outcome.status, spent)
+        return replace(outcome, gradients=spent)
 
     def predict(self, inverse_widths: tuple[float, ...]) -> Blocks:
         """theta extrapolated from the nearest solved points and, near it, the Gaussian process."""
@@ -89,10 +101,25 @@ class Branch:
         self, inverse_widths: tuple[float, ...], budget: int, start: Blocks | None = None
     ) -> Outcome:
         theta = self.predict(inverse_widths) if start is None else start
-        outcome = fixed_point.solve(self.field.chain, inverse_widths, theta, self.tol, budget)
+        outcome = self._find(inverse_widths, theta, budget)
         if outcome.status is Status.CONVERGED:
             self._remember(inverse_widths, outcome.state.theta)
         return outcome
+
+    def _find(self, inverse_widths: tuple[float, ...], theta: Blocks, budget: int) -> Outcome:
+        """One solve from a start, by the method that was asked for."""
+        chain, tol = self.field.chain, self.tol
+        if self.method == "newton":
+            return newton.solve(chain, inverse_widths, theta, tol, budget)
+        share = budget if self.method == "anderson" else math.ceil(ANDERSON_SHARE * budget)
+        outcome = fixed_point.solve(chain, inverse_widths, theta, tol, share)
+        left = budget - outcome.gradients
+        stopped = outcome.status in (Status.STALLED, Status.MAX_ITERATIONS)
+        if self.method == "anderson" or not stopped or left <= newton.STEP:
+            return outcome
+        spent = outcome.gradients
+        outcome = newton.solve(chain, inverse_widths, outcome.state.theta, tol, left)
+        return replace(outcome, gradients=spent + outcome.gradients)
 
     def _creep(self, target: tuple[float, ...], budget: int, failed: Outcome) -> Outcome:
         """Reach the target in steps of s that halve after a failure and grow after a success."""
@@ -110,9 +137,9 @@ class Branch:
                 step /= 2
                 continue
             if s == goal:
-                return Outcome(outcome.state, outcome.status, spent)
+                return replace(outcome, gradients=spent)
             here, step = s, 1.5 * step
-        return Outcome(failed.state, failed.status, spent)
+        return replace(failed, gradients=spent)
 
     def _on_line(self, inverse_widths: tuple[float, ...]) -> list[Node]:
         """Solved points whose widths are in the same ratio."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,11 +77,23 @@ class State:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The last state of a solve, how it ended, and the gradients of F it took."""
+    """The last state of a solve and how it ended.
+
+    Attributes
+    ----------
+    gradients : int
+        Gradients of F that it took; a Hessian product counts for two.
+    method : str
+        What found the state: "anderson", "newton", or "direct" where nothing was iterated.
+    curvature : float
+        The least curvature v.D^2F v in the Fisher metric that Newton steps met; `inf` without any.
+    """
 
     state: State
     status: Status
     gradients: int
+    method: str = "direct"
+    curvature: float = np.inf
 
 
 def evaluate(chain: Chain, inverse_widths: Sequence[float], theta: Blocks) -> State:
@@ -91,10 +104,11 @@ def evaluate(chain: Chain, inverse_widths: Sequence[float], theta: Blocks) -> St
     NotPositiveDefinite
         From a kernel's factorisation.
     """
-    return _state(chain.pull(theta, inverse_widths), theta, inverse_widths)
+    return state_of(chain.pull(theta, inverse_widths), theta, inverse_widths)
 
 
-def _state(pull: Pull, theta: Blocks, inverse_widths: Sequence[float]) -> State:
+def state_of(pull: Pull, theta: Blocks, inverse_widths: Sequence[float]) -> State:
+    """What stays of a pull at theta once its n x n arrays are gone."""
     KL_terms = tuple(
         layer.exponential.KL / x if x > 0 else 0.0
         for layer, x in zip(pull.layers, inverse_widths, strict=True)
@@ -115,20 +129,20 @@ def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: flo
     metric = _Metric(chain.sizes, inverse_widths)
     start = _try(chain, inverse_widths, theta)
     if start is None:
-        return Outcome(evaluate(chain, inverse_widths, chain.prior), Status.INDEFINITE, 2)
+        return Outcome(evaluate(chain, inverse_widths, chain.prior), Status.INDEFINITE, 2, "anderson")
     state = start
     secants: list[tuple[Array, Array]] = []  # (theta, E) of other points, refused trials included
     gradients = 1
     refused = 0
     while True:
         if not (np.isfinite(state.F) and np.isfinite(state.residual)):
-            return Outcome(state, Status.NOT_FINITE, gradients)
+            return Outcome(state, Status.NOT_FINITE, gradients, "anderson")
         if state.residual <= tol:
-            return Outcome(state, Status.CONVERGED, gradients)
+            return Outcome(state, Status.CONVERGED, gradients, "anderson")
         if refused > REFUSALS:
-            return Outcome(state, Status.STALLED, gradients)
+            return Outcome(state, Status.STALLED, gradients, "anderson")
         if gradients >= max_iter:
-            return Outcome(state, Status.MAX_ITERATIONS, gradients)
+            return Outcome(state, Status.MAX_ITERATIONS, gradients, "anderson")
         here = metric.vector(state.theta), metric.vector(state.E)
         if refused < 3:
             step = _anderson(here, secants)
@@ -137,7 +151,7 @@ def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: flo
             step = -here[1] / 4 ** (refused - 3)
         trial = _try(chain, inverse_widths, metric.blocks(here[0] + metric.capped(step)))
         gradients += 1
-        if trial is not None and _better(trial, state, metric):
+        if trial is not None and better(trial, state, metric):
             secants.append(here)
             state, refused = trial, 0
         else:
@@ -182,7 +196,11 @@ def _try(chain: Chain, inverse_widths: Sequence[float], theta: Blocks) -> State 
         return None
 
 
-def _better(trial: State, state: State, metric: _Metric) -> bool:
+class _Vectors(Protocol):
+    def vector(self, blocks: Blocks) -> Array: ...
+
+
+def better(trial: State, state: State, metric: _Vectors) -> bool:
     """A real decrease of F, or of the natural gradient where F no longer resolves the difference."""
     rounding = 1e-12 * max(abs(state.F), *map(abs, state.KL_terms), 1.0)
     if state.F - rounding > trial.F:

@@ -145,8 +145,7 @@ def problem(
     inputs = checks.inputs(X, net.flat)
     outputs = np.array(checks.targets(y, samples=len(inputs)))
     noise = checks.noise_variances(noise_variance, len(inputs))
-    if readout not in READOUTS:
-        raise ValueError(f"readout={readout!r} is unknown; choose one of {READOUTS}")
+    checks.choice(readout, READOUTS, "readout")
     if readout == "finite_fan_in":
         _refuse_what_two_scalars_cannot_say(net, inputs.shape[1], outputs, noise)
     return Problem(net, Field(net, inputs, outputs, noise, np.ndim(y) == 1, readout))

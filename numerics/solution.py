@@ -65,7 +65,9 @@ class Solution:
     status : Status
         How the solve ended; `status.value` is advice.
     gradients : int
-        Gradients of F that it took.
+        Gradients of F that it took; a Hessian product counts for two.
+    method : str
+        What found the state: "anderson", "newton", or "direct" where nothing was iterated.
     chi_width : float
         The width that chi is quoted for: the network's own last one, and for `sol.gp` that of `sol`.
     """
@@ -81,6 +83,7 @@ class Solution:
     residual: float
     status: Status
     gradients: int
+    method: str
     chi_width: float
 
     @classmethod
@@ -103,6 +106,7 @@ class Solution:
             residual=state.residual,
             status=outcome.status,
             gradients=outcome.gradients,
+            method=outcome.method,
             chi_width=problem.net.width if chi_width is None else chi_width,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
@@ -18,6 +19,8 @@ from numerics.solution import Solution
 
 Array = NDArray[np.float64]
 
+METHODS = ("auto", "anderson", "newton")
+
 
 class ConvergenceError(RuntimeError):
     """A solve did not reach its tolerance. `solution` is the best state, `path` what was solved before it."""
@@ -29,6 +32,10 @@ class ConvergenceError(RuntimeError):
             f"width {solution.width:g}: residual {solution.residual:.2e} > tol = {tol:.1e} after "
             f"{solution.gradients} gradients; {solution.status.value}"
         )
+
+
+class NegativeCurvature(RuntimeWarning):
+    """Newton steps reached a minimum across negative curvature: it may lie on another branch."""
 
 
 class Path(Sequence[Solution]):
@@ -77,6 +84,7 @@ def solve(
     noise_variance: Any,
     *,
     readout: str = "mean_field",
+    method: str = "auto",
     start: Solution | ArrayLike | None = None,
     tol: float = 1e-8,
     max_iter: int = 300,
@@ -99,15 +107,24 @@ def solve(
         The data term: the paper's, sharp readout kernel; or with the response p and second moment q of a
         readout of finite fan-in (derived), for one output, one noise variance and a weight per pixel, on
         patches that are alike and uncorrelated.
+    method : "auto", "anderson" or "newton"
+        The fixed point accelerated by Anderson's method, which takes fewest gradients; Newton steps by
+        conjugate gradients, which converge where it does not; "auto" takes the second where the first
+        fails. `sol.method` is what found the solution.
     start : Solution or (S, S) array, optional
         State to start from, a Sigma alone leaves hidden layers at their prior; by default the prediction
         from the Gaussian process.
     tol : float
         Largest residual (see `Solution.residual`) to accept.
     max_iter : int
-        Gradients of the free energy to spend at most.
+        Gradients of the free energy to spend at most; a Hessian product counts for two.
     raise_on_failure : bool
         False: return the best state reached, with `converged` False.
+
+    Warns
+    -----
+    NegativeCurvature
+        When Newton steps came across a region where the free energy is not convex.
 
     Raises
     ------
@@ -117,7 +134,7 @@ def solve(
         Carrying the partial solution.
     """
     bound = problem(net, X, y, noise_variance, readout)
-    branch = Branch(bound.field, checks.positive(tol, "tol"))
+    branch = Branch(bound.field, checks.positive(tol, "tol"), checks.choice(method, METHODS, "method"))
     theta = None if start is None else _theta(start, bound)
     return solve_on(branch, bound, checks.count(max_iter, "max_iter"), raise_on_failure, theta)
 
@@ -130,6 +147,7 @@ def solve_path(
     widths: Sequence[float | Sequence[float]] | Array,
     *,
     readout: str = "mean_field",
+    method: str = "auto",
     tol: float = 1e-8,
     max_iter: int = 300,
     raise_on_failure: bool = True,
@@ -145,7 +163,7 @@ def solve_path(
         Widths above 0, in any order, `math.inf` allowed; one number stands for every hidden layer.
     callback : callable, optional
         Called with each Solution as it is found (progress bars).
-    X, y, noise_variance, readout, tol, max_iter, raise_on_failure
+    X, y, noise_variance, readout, method, tol, max_iter, raise_on_failure
         As in `solve`; max_iter is per width.
 
     Returns
@@ -163,7 +181,7 @@ def solve_path(
         raise ValueError(f"widths={widths!r} must be a sequence of at least one width")
     bound = problem(net, X, y, noise_variance, readout)
     targets = [bound.at_widths(width) for width in widths]
-    branch = Branch(bound.field, checks.positive(tol, "tol"))
+    branch = Branch(bound.field, checks.positive(tol, "tol"), checks.choice(method, METHODS, "method"))
     budget = checks.count(max_iter, "max_iter")
     solved: dict[int, Solution] = {}
     for index in sorted(range(len(targets)), key=lambda i: targets[i].inverse_widths):
@@ -212,7 +230,16 @@ def solve_on(
     start: Blocks | None = None,
 ) -> Solution:
     """One more solution on a branch: what `solve` and `solve_path` are made of."""
-    sol = Solution.of(bound, branch.solve(bound.inverse_widths, max_iter, start))
+    outcome = branch.solve(bound.inverse_widths, max_iter, start)
+    sol = Solution.of(bound, outcome)
+    if outcome.curvature < 0 and sol.converged:
+        warnings.warn(
+            f"width {sol.width:g}: Newton steps met negative curvature ({outcome.curvature:.2g}) of the free "
+            "energy, so this minimum may lie on another branch than the one that joins the Gaussian process; "
+            "follow that with solve_path",
+            NegativeCurvature,
+            stacklevel=3,
+        )
     if raise_on_failure and not sol.converged:
         raise ConvergenceError(sol, branch.tol)
     return sol

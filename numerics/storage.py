@@ -38,6 +38,7 @@ def save(sol: Solution, path: str | Path) -> None:
         "degrees_of_freedom": sol.degrees_of_freedom,
         "residual": sol.residual,
         "gradients": sol.gradients,
+        "method": sol.method,
         "chi_width": sol.chi_width,
     }
     arrays: dict[str, Any] = {f"theta_{level}": theta for level, theta in enumerate(sol.theta)}
@@ -89,6 +90,7 @@ def load(path: str | Path) -> Solution:
         residual=header["residual"],
         status=Status[header["status"]],
         gradients=header["gradients"],
+        method=header["method"],
         chi_width=header["chi_width"],
     )
 

@@ -70,6 +70,10 @@ FAN_IN_TANGENT = f"{FAN_IN}::test_change_of_the_pull_by_differences_of_order_two
 FAN_IN_PULL = f"{FAN_IN}::test_pull_on_the_kernel_by_differences_of_order_two[20.0]"
 
 PRODUCT = f"{NUMERICS}/test_hessian.py::test_product_by_differences_of_the_gradient_of_order_two"
+ONE_STEP = f"{NUMERICS}/test_newton.py::test_one_step_squares_the_distance"
+CG = f"{NUMERICS}/test_newton.py::test_conjugate_gradients_minimise_the_model_inside_and_stop_at_the_edge"
+BUDGET = f"{NUMERICS}/test_newton.py::test_the_budget_holds_and_a_failure_keeps_its_best_state"
+SMALL_RANK = f"{DEEP}::test_kernel_of_small_numerical_rank_is_solved_to_the_default_tolerance[10]"
 PRODUCT = f"{PRODUCT}[three dense layers]"
 
 CROSSING = "tests/test_cli.py::test_the_crossing_is_where_the_tangent_is_off_by_that_much"
@@ -145,7 +149,15 @@ MUTATIONS = [
         ("T dK T dropped", "+ self.T @ move.dK @ self.T", "", PRODUCT),
     ),
     *_in(
+        "numerics/newton.py",
+        ("half a geodesic", "np.exp(h / 2)", "np.exp(h / 4)", ONE_STEP),
+        ("steepest descent for conjugate gradients", "(float(residual @ residual) / r2) * d", "0 * d", CG),
+        ("the other end of the trusted region", "(-b + np.sqrt(", "(-b - np.sqrt(", CG),
+        ("products are free", "gradients += PRODUCT * step.products", "gradients += 1", BUDGET),
+    ),
+    *_in(
         "numerics/factors.py",
+        ("small eigenvalues first", "vectors[:, kept][:, ::-1]", "vectors[:, kept]", SMALL_RANK),
         ("congruence by L^T", "M, transposed=True)", "M, transposed=False)", DEEP_GRADIENT),
         ("whole diagonal of W", "Phi[np.diag_indices(len(Phi))] /= 2", "Phi += 0", PRODUCT),
         (

@@ -34,6 +34,13 @@ def small(flat, pixels=4, n=14, size=3, outputs=2, seed=2):
     return X, np.tanh(X.reshape(n, -1)[:, :outputs]) + 0.1 * rng.standard_normal((n, outputs))
 
 
+def cubic_teacher(n, neurons, noise_variance, linear, seed=0, features=3):
+    """He3 of one feature plus a linear part: many data, little noise, few neurons. Arguments of `solve`."""
+    X = np.random.default_rng(seed).standard_normal((n, features))
+    z = X[:, 0]
+    return fcn(neurons, 2.0, 2 / neurons), X, (z**3 - 3 * z) / np.sqrt(6) + linear * z, noise_variance
+
+
 OVERLAPPING = Receptive(np.array([[0, 1, -1], [1, 2, 3]]), ((0,), (1,), (2,), (3,)))
 POOLED = Receptive(np.array([[0, 1]]), ((0, 1), (2, 3)))
 

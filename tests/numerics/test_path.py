@@ -118,7 +118,7 @@ def test_a_failed_direct_solve_is_followed_in_smaller_steps(small, monkeypatch):
     """Starts farther than .5 in log(1 + chi) from the last solved point are made to fail."""
     bound = problem(small.net(2.0), *small.data)
     expected = solve(small.net(2.0), *small.data).alpha
-    branch = Branch(bound.field, tol=1e-8)
+    branch = Branch(bound.field, tol=1e-8, method="anderson")
     real, tried = fixed_point.solve, []
 
     def short_sighted(chain, inverse_widths, theta, tol, max_iter):

@@ -1,0 +1,145 @@
+"""Newton steps: the fixed point's solutions by another algorithm, its failures, and negative curvature."""
+
+import math
+
+import numpy as np
+import pytest
+from deep_problems import NETWORKS, cubic_teacher, small
+from small_problems import symmetric
+
+from numerics import ConvergenceError, NegativeCurvature, fcn, fixed_point, load, newton, solve, solve_path
+from numerics.fixed_point import Status
+from numerics.hessian import Hessian
+from numerics.problem import problem
+
+NOISE = 0.05
+
+
+@pytest.mark.parametrize("readout", ["mean_field", "finite_fan_in"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_newton_finds_what_the_fixed_point_finds(name, readout):
+    net, flat = NETWORKS[name]
+    X, y = small(flat)
+    if readout == "finite_fan_in":
+        if "pool" in name:
+            pytest.skip("two scalars do not describe pooling")
+        y = y[:, 0]
+    one, other = (
+        solve(net, X, y, NOISE, readout=readout, method=method, tol=1e-10)
+        for method in ("anderson", "newton")
+    )
+    assert (one.method, other.method) == ("anderson", "newton")
+    assert other.residual <= 1e-10
+    for a, b in zip(one.theta, other.theta, strict=True):
+        # residuals of 1e-10 over the least eigenvalue of the Hessian, through a singular Q's basis
+        np.testing.assert_allclose(a, b, atol=1e-7)
+    assert other.free_energy == pytest.approx(one.free_energy, rel=1e-12, abs=1e-10)
+
+
+def test_a_path_by_newton_steps():
+    X, y = small(True)
+    net = fcn((1, 1), (1.5, 2.0), 0.7)
+    one, other = (
+        solve_path(net, X, y, NOISE, widths=[math.inf, 300, 30, 10], method=method)
+        for method in ("anderson", "newton")
+    )
+    np.testing.assert_allclose(other.alpha, one.alpha, rtol=1e-8)
+    assert [sol.method for sol in other] == ["direct", "newton", "newton", "newton"]
+
+
+def test_one_step_squares_the_distance():
+    """A wrong product would leave a distance in proportion."""
+    bound = problem(NETWORKS["three dense layers"][0], *small(True), NOISE)
+    chain, x = bound.field.chain, bound.inverse_widths
+    solution = newton.solve(chain, x, chain.prior, 1e-12, 300).state.theta
+    rng = np.random.default_rng(1)
+    away = [symmetric(rng, size) / size for size in chain.sizes]
+
+    def gradient_after(t):
+        start = tuple(block + t * H for block, H in zip(solution, away, strict=True))
+        hessian = Hessian.at(chain, start, x)
+        g = hessian.metric.vector(hessian.pull.E)
+        step = newton.truncated_cg(hessian.times, g, 1e3, 1e-12, 1000)
+        theta = newton.moved(hessian.pull.layers, hessian.metric.blocks(step.vector))
+        return np.linalg.norm(hessian.metric.vector(chain.pull(theta, x).E)) / np.linalg.norm(g)
+
+    assert gradient_after(0.02) < 0.1
+    assert gradient_after(0.02) / gradient_after(0.01) == pytest.approx(2, rel=0.1)
+
+
+def test_layers_of_infinite_width_stay_at_their_prior():
+    X, y = small(True)
+    net = fcn((20, math.inf, 15), (1.5, 2.0, 1.2), 0.7)
+    one, other = (solve(net, X, y, NOISE, method=method, tol=1e-10) for method in ("anderson", "newton"))
+    np.testing.assert_array_equal(other.theta[1], 0.0)
+    np.testing.assert_allclose(other.Sigma, one.Sigma, atol=1e-9)
+
+
+def test_auto_takes_newton_steps_where_the_fixed_point_runs_out_of_its_budget():
+    problem = cubic_teacher(n=150, neurons=5, noise_variance=0.001, linear=0.5)
+    with pytest.raises(ConvergenceError, match="max_iter"):
+        solve(*problem, method="anderson")
+    sol = solve(*problem)
+    assert sol.method == "newton"
+    assert sol.residual <= 1e-8
+    assert 150 < sol.gradients <= 300
+
+
+def test_negative_curvature_on_the_way_is_said_aloud():
+    problem = cubic_teacher(n=60, neurons=5, noise_variance=0.01, linear=0.1, seed=1)
+    with pytest.warns(NegativeCurvature, match="another branch"):
+        sol = solve(*problem, method="newton")
+    assert sol.free_energy == pytest.approx(solve(*problem).free_energy, rel=1e-10)
+
+
+def test_auto_goes_on_where_the_fixed_point_stalled(monkeypatch, tmp_path):
+    net, X, y = NETWORKS["three dense layers"][0], *small(True)
+    expected = solve(net, X, y, NOISE)
+    monkeypatch.setattr(fixed_point, "REFUSALS", -1)
+    sol = solve(net, X, y, NOISE)
+    assert (expected.method, sol.method) == ("anderson", "newton")
+    assert sol.alpha == pytest.approx(expected.alpha, rel=1e-8)
+    sol.save(tmp_path / "solution.npz")
+    assert load(tmp_path / "solution.npz").method == "newton"
+    with pytest.raises(ConvergenceError, match="no step lowers"):
+        solve(net, X, y, NOISE, method="anderson")
+
+
+def test_the_budget_holds_and_a_failure_keeps_its_best_state():
+    net, X, y = NETWORKS["three dense layers"][0], *small(True)
+    energies = []
+    for budget in range(1, 12):
+        sol = solve(net, X, y, NOISE, method="newton", max_iter=budget, raise_on_failure=False)
+        assert sol.gradients <= budget
+        assert sol.status is Status.MAX_ITERATIONS
+        energies.append(sol.free_energy)
+    assert energies == sorted(energies, reverse=True)
+    assert energies[-1] < energies[0]
+
+
+def test_unknown_method_is_refused_with_those_that_exist():
+    net, X, y = NETWORKS["three dense layers"][0], *small(True)
+    with pytest.raises(ValueError, match="'auto', 'anderson', 'newton'"):
+        solve(net, X, y, NOISE, method="lbfgs")
+
+
+def test_conjugate_gradients_minimise_the_model_inside_and_stop_at_the_edge():
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((12, 12))
+    D, g = Z @ Z.T + np.eye(12), rng.standard_normal(12)
+    exact = -np.linalg.solve(D, g)
+    inside = newton.truncated_cg(lambda v: D @ v, g, 1e3, 1e-12, 100)
+    np.testing.assert_allclose(inside.vector, exact, rtol=1e-9)
+    assert not inside.at_edge
+    assert inside.curvature >= np.linalg.eigvalsh(D)[0]
+    short = newton.truncated_cg(lambda v: D @ v, g, np.linalg.norm(exact) / 2, 1e-12, 100)
+    assert short.at_edge
+    assert np.linalg.norm(short.vector) == pytest.approx(np.linalg.norm(exact) / 2)
+    model = [g @ v + v @ D @ v / 2 for v in (short.vector, -0.1 * g, -0.01 * g)]
+    assert model[0] < min(model[1:]) < 0
+    # one direction bends down: to the edge, lower than every point before
+    down = np.diag([1.0, 2.0, -0.5])
+    step = newton.truncated_cg(lambda v: down @ v, np.array([0.3, 0.2, 0.1]), 5.0, 1e-12, 100)
+    assert step.at_edge
+    assert step.curvature < 0
+    assert np.array([0.3, 0.2, 0.1]) @ step.vector + step.vector @ down @ step.vector / 2 < -1
