@@ -2,6 +2,7 @@
 
 from numerics import datasets, reduced
 from numerics._generated import ACTIVATIONS
+from numerics.complex_width import alpha_series
 from numerics.network import Network, cnn, fcn
 from numerics.solution import Solution
 from numerics.solver import ConvergenceError, NegativeCurvature, Path, from_sigma, solve, solve_path
@@ -14,6 +15,7 @@ __all__ = [
     "Network",
     "Path",
     "Solution",
+    "alpha_series",
     "cnn",
     "datasets",
     "fcn",

@@ -1,4 +1,4 @@
-"""SymPy computes with Python's integers or, where python-flint is installed, with FLINT's: the same results."""
+"""SymPy computes with Python's integers or, if python-flint is there, with FLINT's: the same results."""
 
 import os
 import subprocess
