@@ -35,6 +35,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/gradient.py
 	$(BIN)/python benchmarks/ladder.py
 	$(BIN)/python benchmarks/deep_path.py
+	$(BIN)/python benchmarks/cost.py
 	$(BIN)/python benchmarks/roots.py
 	$(BIN)/python benchmarks/import_time.py
 

@@ -3,6 +3,7 @@
 from numerics import datasets, reduced
 from numerics._generated import ACTIVATIONS
 from numerics.complex_width import alpha_series
+from numerics.cost import Cost, NotEnoughMemory, estimate_cost
 from numerics.network import Network, cnn, fcn
 from numerics.solution import Solution
 from numerics.solver import ConvergenceError, NegativeCurvature, Path, from_sigma, solve, solve_path
@@ -11,13 +12,16 @@ from numerics.storage import load
 __all__ = [
     "ACTIVATIONS",
     "ConvergenceError",
+    "Cost",
     "NegativeCurvature",
     "Network",
+    "NotEnoughMemory",
     "Path",
     "Solution",
     "alpha_series",
     "cnn",
     "datasets",
+    "estimate_cost",
     "fcn",
     "from_sigma",
     "load",

@@ -13,7 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from numerics import checks, commands_reduced, compare, datasets, files, report
+from numerics.cost import GIGABYTE, typical_gradients
 from numerics.datasets import Dataset
+from numerics.footprint import Sizes, peak_memory
 from numerics.network import cnn
 from numerics.solver import ConvergenceError
 
@@ -93,11 +95,9 @@ def _compare(options: argparse.Namespace) -> None:
     net = cnn(widths[0], options.weight_variance, options.readout_variance)
     checks.positive(options.noise_variance, "noise_variance")  # before anything is announced
     data = _dataset(options)
-    n = len(data.X)
-    print(
-        f"n = {n}: about {8 * (6 * n * n + 4 * data.X.size) / 2**30:.2g} GB at the peak",
-        file=sys.stderr,
-    )
+    n, sizes = len(data.X), Sizes.of(net, *data.X.shape)
+    peak = peak_memory(sizes, typical_gradients(net, n)) / GIGABYTE
+    print(f"n = {n}: about {peak:.2g} GB at the peak", file=sys.stderr)
     with tqdm(total=len(set(widths)) + 3, unit="step", leave=False, disable=None) as bar:
 
         def progress(done: str) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from numerics import checks, summary
 from numerics.chain import Blocks
 from numerics.continuation import Branch
+from numerics.cost import refuse_what_does_not_fit
 from numerics.fixed_point import Outcome, Status, evaluate
 from numerics.network import Network
 from numerics.problem import Problem, problem
@@ -89,6 +90,7 @@ def solve(
     tol: float = 1e-8,
     max_iter: int = 300,
     raise_on_failure: bool = True,
+    check_memory: bool = True,
 ) -> Solution:
     """Solve the equations of state, Eq. (5) or (7) and (8), on the branch that joins the Gaussian process.
 
@@ -120,6 +122,8 @@ def solve(
         Gradients of the free energy to spend at most; a Hessian product counts for two.
     raise_on_failure : bool
         False: return the best state reached, with `converged` False.
+    check_memory : bool
+        Refuse a run that would not fit in the memory that is available (see `estimate_cost`).
 
     Warns
     -----
@@ -129,11 +133,13 @@ def solve(
     Raises
     ------
     ValueError
-        For input that has no solution, naming argument and remedy.
+        For input that has no solution, naming argument and remedy; NotEnoughMemory is one.
     ConvergenceError
         Carrying the partial solution.
     """
     bound = problem(net, X, y, noise_variance, readout)
+    if check_memory:
+        refuse_what_does_not_fit(bound)
     branch = Branch(bound.field, checks.positive(tol, "tol"), checks.choice(method, METHODS, "method"))
     theta = None if start is None else _theta(start, bound)
     return solve_on(branch, bound, checks.count(max_iter, "max_iter"), raise_on_failure, theta)
@@ -152,6 +158,7 @@ def solve_path(
     max_iter: int = 300,
     raise_on_failure: bool = True,
     callback: Callable[[Solution], None] | None = None,
+    check_memory: bool = True,
 ) -> Path:
     """Solve at many widths by continuation in 1/C from the Gaussian process, large widths first.
 
@@ -163,7 +170,7 @@ def solve_path(
         Widths above 0, in any order, `math.inf` allowed; one number stands for every hidden layer.
     callback : callable, optional
         Called with each Solution as it is found (progress bars).
-    X, y, noise_variance, readout, method, tol, max_iter, raise_on_failure
+    X, y, noise_variance, readout, method, tol, max_iter, raise_on_failure, check_memory
         As in `solve`; max_iter is per width.
 
     Returns
@@ -181,6 +188,8 @@ def solve_path(
         raise ValueError(f"widths={widths!r} must be a sequence of at least one width")
     bound = problem(net, X, y, noise_variance, readout)
     targets = [bound.at_widths(width) for width in widths]
+    if check_memory:
+        refuse_what_does_not_fit(min(targets, key=lambda target: min(target.net.widths)), len(targets))
     branch = Branch(bound.field, checks.positive(tol, "tol"), checks.choice(method, METHODS, "method"))
     budget = checks.count(max_iter, "max_iter")
     solved: dict[int, Solution] = {}

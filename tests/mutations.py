@@ -64,6 +64,11 @@ KERNELS_AT = f"{SURFACE}::test_kernels_at_test_inputs_are_those_of_a_joint_solve
 DRAWS = f"{SURFACE}::test_draws_have_the_law_that_predict_gives"
 LOAD = f"{SURFACE}::test_the_input_layer_learned_the_teacher_s_direction"
 
+COST = f"{NUMERICS}/test_cost.py"
+COST_SIZES = f"{COST}::test_sizes_are_those_of_the_chain"
+COST_SECANTS = f"{COST}::test_memory_is_that_of_the_arrays_alive_at_once[many secants]"
+COST_SECONDS = f"{COST}::test_seconds_are_taken_apart_and_put_together"
+
 FAN_IN = f"{NUMERICS}/test_fan_in.py"
 SADDLE = f"{FAN_IN}::test_psi_is_a_saddle_in_p_and_q[20.0]"
 FAN_IN_TANGENT = f"{FAN_IN}::test_change_of_the_pull_by_differences_of_order_two[20.0]"
@@ -348,6 +353,16 @@ MUTATIONS = [
         ),
         ("draws without noise", "np.maximum(values, 0.0) + noise", "np.maximum(values, 0.0)", DRAWS),
         ("draws of the variance's size", "(U * np.sqrt(np.", "(U * (np.", DRAWS),
+    ),
+    *_in(
+        "numerics/footprint.py",
+        ("triangles for squares", "(0.5 if j == k else 1.0)", "1.0", COST_SIZES),
+        ("secants once", "(22 + 6 * kept)", "(22 + 3 * kept)", COST_SECANTS),
+    ),
+    *_in(
+        "numerics/rates.py",
+        ("pairs of pixels unhalved", "(4 * samples**2 / 2)", "(4 * samples**2)", COST_SECONDS),
+        ("n^2 for n^3", "cube * n**3", "cube * n**2", COST_SECONDS),
     ),
     *_in(
         "numerics/feature_load.py",

@@ -1,0 +1,81 @@
+"""Memory of a solve, by counting the arrays that `numerics.chain` and `numerics.fixed_point` hold at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from numerics.fixed_point import MOST_SECANTS, SECANT_DOUBLES
+from numerics.network import Network
+
+BUFFERS = 6e6  # bytes of BLAS and of our panels
+FRAGMENTS = 1.1  # freed blocks that the allocator keeps beside those in use
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Dimensions that decide the cost of one network on data of one shape.
+
+    Attributes
+    ----------
+    samples, pixels, channels : int
+        n, P, S of the inputs, S with the constant that carries biases.
+    hidden : tuple of int
+        Dimension m_l = P_l n of each hidden kernel.
+    ranks : tuple of int
+        Bound on the rank of each, the dimension of theta_l.
+    entries : float
+        Kernel entries made from inputs, once each, per pass over the first map.
+    """
+
+    samples: int
+    pixels: int
+    channels: int
+    hidden: tuple[int, ...]
+    ranks: tuple[int, ...]
+    entries: float
+
+    @classmethod
+    def of(cls, net: Network, samples: int, pixels: int, channels: int) -> Sizes:
+        fields = net.receptive_fields(pixels)
+        hidden = tuple(field.pixels_out * samples for field in fields[:-1])
+        channels += net.bias_variance > 0
+        # linear units: every kernel has at most the rank of the inputs and of the biases
+        bound = pixels * channels + 1 if net.activation == "linear" else math.inf
+        ranks = tuple(int(min(m, bound)) for m in hidden)
+        pairs = sum(
+            len(group.pairs) * (0.5 if j == k else 1.0)  # one triangle of a block on the diagonal
+            for (j, k), groups in fields[0].groups.items()
+            if j >= k
+            for group in groups
+        )
+        return cls(samples, pixels, channels, hidden, ranks, pairs * samples**2)
+
+    @property
+    def unknowns(self) -> int:
+        """Length of the solver's vectors."""
+        return self.channels**2 + sum(rank**2 for rank in self.ranks)
+
+    @property
+    def most_secants(self) -> int:
+        """Pairs of such vectors that the solver remembers at most."""
+        return int(np.clip(SECANT_DOUBLES / (2 * self.unknowns), 4, MOST_SECANTS))
+
+
+def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", solutions: int = 1) -> float:
+    """Bytes above the process at the peak of a solve, or of a path that keeps `solutions`."""
+    inputs = sizes.samples * sizes.pixels * sizes.channels
+    arrays = 3 if readout == "mean_field" else 6
+    # the data term, beside the inputs and their product with Sigma; or the adjoint, with two more like these
+    data = max(
+        arrays * sizes.samples**2 + 2 * inputs,
+        (arrays - 1) * sizes.samples**2 + 4 * inputs,
+    )
+    # every layer's covariances, roots and products; or the least squares over the secants
+    dense = sum(m**2 for m in sizes.hidden)
+    states = sum(rank**2 for rank in sizes.ranks)
+    kept = min(max(gradients - 1, 0), sizes.most_secants)
+    layers = max(16 * dense + (20 + 2 * kept) * states, (22 + 6 * kept) * states)
+    return 8.0 * (FRAGMENTS * data + layers + (solutions - 1) * states) + BUFFERS
