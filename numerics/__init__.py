@@ -2,15 +2,25 @@
 
 from numerics import datasets, reduced
 from numerics._generated import ACTIVATIONS
+from numerics.branches import Branches
 from numerics.complex_width import alpha_series
 from numerics.cost import Cost, NotEnoughMemory, estimate_cost
 from numerics.network import Network, cnn, fcn
 from numerics.solution import Solution
-from numerics.solver import ConvergenceError, NegativeCurvature, Path, from_sigma, solve, solve_path
+from numerics.solver import (
+    ConvergenceError,
+    NegativeCurvature,
+    Path,
+    from_sigma,
+    solve,
+    solve_branches,
+    solve_path,
+)
 from numerics.storage import load
 
 __all__ = [
     "ACTIVATIONS",
+    "Branches",
     "ConvergenceError",
     "Cost",
     "NegativeCurvature",
@@ -27,5 +37,6 @@ __all__ = [
     "load",
     "reduced",
     "solve",
+    "solve_branches",
     "solve_path",
 ]

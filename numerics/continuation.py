@@ -101,13 +101,13 @@ class Branch:
         self, inverse_widths: tuple[float, ...], budget: int, start: Blocks | None = None
     ) -> Outcome:
         theta = self.predict(inverse_widths) if start is None else start
-        outcome = self._find(inverse_widths, theta, budget)
+        outcome = self.find(inverse_widths, theta, budget)
         if outcome.status is Status.CONVERGED:
             self._remember(inverse_widths, outcome.state.theta)
         return outcome
 
-    def _find(self, inverse_widths: tuple[float, ...], theta: Blocks, budget: int) -> Outcome:
-        """One solve from a start, by the method that was asked for."""
+    def find(self, inverse_widths: tuple[float, ...], theta: Blocks, budget: int) -> Outcome:
+        """One solve from a start, wherever it leads, by the method that was asked for."""
         chain, tol = self.field.chain, self.tol
         if self.method == "newton":
             return newton.solve(chain, inverse_widths, theta, tol, budget)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,10 +16,15 @@ from numerics.chain import Blocks
 from numerics.data_terms import mirrored
 from numerics.feature_load import FeatureLoad
 from numerics.fixed_point import Outcome, Status
+from numerics.hessian import Hessian
 from numerics.network import Widths
 from numerics.perturbation import FirstOrder, first_order
 from numerics.prediction import Predictor, TestKernels
 from numerics.problem import Problem
+from numerics.stability import smallest_eigenvalue
+
+if TYPE_CHECKING:
+    from numerics.branches import Branches
 
 Array = NDArray[np.float64]
 
@@ -70,6 +75,8 @@ class Solution:
         What found the state: "anderson", "newton", or "direct" where nothing was iterated.
     chi_width : float
         The width that chi is quoted for: the network's own last one, and for `sol.gp` that of `sol`.
+    branches : Branches or None
+        All that `solve(..., starts=...)` found; not saved.
     """
 
     problem: Problem
@@ -85,6 +92,7 @@ class Solution:
     gradients: int
     method: str
     chi_width: float
+    branches: Branches | None = None
 
     @classmethod
     def of(cls, problem: Problem, outcome: Outcome, chi_width: float | None = None) -> Solution:
@@ -219,6 +227,16 @@ class Solution:
         l_* - 1. Above .1 that is a visible error.
         """
         return self.degrees_of_freedom / self.problem.readout_fan_in
+
+    @cached_property
+    def stability(self) -> float:
+        """Smallest eigenvalue of F's second derivative in the Fisher metric (derived).
+
+        Above 0 the solution is a minimum of F; 1 is the Gaussian process; near 0 a fold or another branch
+        is near. Costs some tens of Hessian products.
+        """
+        chain, x = self.problem.field.chain, self.problem.inverse_widths
+        return smallest_eigenvalue(Hessian.at(chain, self.theta, x))
 
     @cached_property
     def gp(self) -> Solution:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks, summary
+from numerics.branches import FROM_GP, Branches, random_theta
 from numerics.chain import Blocks
 from numerics.continuation import Branch
 from numerics.cost import refuse_what_does_not_fit
@@ -87,6 +89,8 @@ def solve(
     readout: str = "mean_field",
     method: str = "auto",
     start: Solution | ArrayLike | None = None,
+    starts: int | Sequence[Solution | ArrayLike] | None = None,
+    seed: int = 0,
     tol: float = 1e-8,
     max_iter: int = 300,
     raise_on_failure: bool = True,
@@ -116,6 +120,11 @@ def solve(
     start : Solution or (S, S) array, optional
         State to start from, a Sigma alone leaves hidden layers at their prior; by default the prediction
         from the Gaussian process.
+    starts : int or sequence, optional
+        Look for other branches too, as `solve_branches` does; the solution of lowest free energy is
+        returned, with all of them in its `branches`.
+    seed : int
+        Of the random starts.
     tol : float
         Largest residual (see `Solution.residual`) to accept.
     max_iter : int
@@ -137,6 +146,24 @@ def solve(
     ConvergenceError
         Carrying the partial solution.
     """
+    if starts is not None:
+        if start is not None:
+            raise ValueError(
+                "give start= or starts=, not both; starts=[start] has the default start beside it"
+            )
+        found = solve_branches(
+            net,
+            X,
+            y,
+            noise_variance,
+            starts=starts,
+            seed=seed,
+            readout=readout,
+            method=method,
+            tol=tol,
+            max_iter=max_iter,
+        )
+        return replace(found.lowest, branches=found)
     bound = problem(net, X, y, noise_variance, readout)
     if check_memory:
         refuse_what_does_not_fit(bound)
@@ -205,6 +232,57 @@ def solve_path(
     return Path([solved[i] for i in sorted(solved)])
 
 
+def solve_branches(
+    net: Network,
+    X: ArrayLike,
+    y: ArrayLike,
+    noise_variance: Any,
+    *,
+    starts: int | Sequence[Solution | ArrayLike] = 8,
+    seed: int = 0,
+    readout: str = "mean_field",
+    method: str = "auto",
+    tol: float = 1e-8,
+    max_iter: int = 300,
+) -> Branches:
+    """Solve from the Gaussian process and from other starts, and keep the distinct solutions.
+
+    The equations of state may have several solutions (first-order transitions, for teachers with a cubic
+    part); the one that joins the Gaussian process need not be the lowest.
+
+    Parameters
+    ----------
+    starts : int or sequence of Solution or (S, S) array
+        So many random states, log-covariances in a semicircle from -3 to 3, or the states to start from.
+    seed : int
+        Of the random starts.
+    net, X, y, noise_variance, readout, method, tol, max_iter
+        As in `solve`; max_iter is per start.
+
+    Returns
+    -------
+    Branches
+        The lowest free energy first, each with the starts that led there.
+
+    Raises
+    ------
+    ConvergenceError
+        When no start led to a solution; it carries what came of the Gaussian process.
+    """
+    bound = problem(net, X, y, noise_variance, readout)
+        refuse_what_does_not_fit(bound)
+    branch = Branch(bound.field, checks.positive(tol, "tol"), checks.choice(method, METHODS, "method"))
+    budget = checks.count(max_iter, "max_iter")
+    x = bound.inverse_widths
+    solved: list[tuple[str | int, Solution]] = [(FROM_GP, Solution.of(bound, branch.solve(x, budget)))]
+    for position, theta in enumerate(_thetas(starts, seed, bound) if any(x) else []):
+        solved.append((position, Solution.of(bound, branch.find(x, theta, budget))))
+    found = Branches.among(solved)
+    if not found:
+        raise ConvergenceError(solved[0][1], tol)
+    return found
+
+
 def from_sigma(net: Network, X: ArrayLike, y: ArrayLike, Sigma: ArrayLike, noise_variance: Any) -> Solution:
     """The network whose input weights have a given covariance, every other field as in a solution.
 
@@ -252,6 +330,16 @@ def solve_on(
     if raise_on_failure and not sol.converged:
         raise ConvergenceError(sol, branch.tol)
     return sol
+
+
+def _thetas(starts: int | Sequence[Solution | ArrayLike], seed: int, bound: Problem) -> Iterator[Blocks]:
+    """The states of several starts."""
+    if isinstance(starts, Sequence | np.ndarray) and not isinstance(starts, str):
+        yield from (_theta(start, bound) for start in starts)
+    else:
+        rng = checks.generator(seed, "seed")
+        for _ in range(checks.count(starts, "starts", least=0)):
+            yield random_theta(bound.field.chain, rng)
 
 
 def _theta(start: Solution | ArrayLike, bound: Problem) -> Blocks:

@@ -78,6 +78,13 @@ PRODUCT = f"{NUMERICS}/test_hessian.py::test_product_by_differences_of_the_gradi
 ONE_STEP = f"{NUMERICS}/test_newton.py::test_one_step_squares_the_distance"
 CG = f"{NUMERICS}/test_newton.py::test_conjugate_gradients_minimise_the_model_inside_and_stop_at_the_edge"
 BUDGET = f"{NUMERICS}/test_newton.py::test_the_budget_holds_and_a_failure_keeps_its_best_state"
+LEAST = f"{NUMERICS}/test_stability.py::test_iteration_finds_the_least_eigenvalue_of_the_dense_matrix"
+LEAST = f"{LEAST}[two convolutions]"
+VALLEYS = (
+    f"{NUMERICS}/test_stability.py"
+    "::test_several_starts_find_a_lower_minimum_than_the_branch_that_joins_the_process"
+)
+PASS = f"{NUMERICS}/test_stability.py::test_between_two_minima_lies_a_pass_with_one_direction_down"
 SMALL_RANK = f"{DEEP}::test_kernel_of_small_numerical_rank_is_solved_to_the_default_tolerance[10]"
 PRODUCT = f"{PRODUCT}[three dense layers]"
 
@@ -152,6 +159,16 @@ MUTATIONS = [
         ("factor's change dropped from B's", "L.inner(dT) + BPhi + BPhi.T", "L.inner(dT)", PRODUCT),
         ("inverse factor's change dropped", "+ self.B @ dC) - ZPhi - ZPhi.T", "+ self.B @ dC)", PRODUCT),
         ("T dK T dropped", "+ self.T @ move.dK @ self.T", "", PRODUCT),
+    ),
+    *_in(
+        "numerics/stability.py",
+        ("largest for smallest eigenvalue", 'which="SA"', 'which="LA"', LEAST),
+        ("second eigenvalue", "hessian.dense())[0]", "hessian.dense())[1]", PASS),
+    ),
+    *_in(
+        "numerics/branches.py",
+        ("highest free energy first", "key=lambda branch: branch", "key=lambda branch: -branch", VALLEYS),
+        ("everything is one branch", "SAME = 1e-4", "SAME = 1e4", VALLEYS),
     ),
     *_in(
         "numerics/newton.py",

@@ -1,0 +1,166 @@
+"""The smallest eigenvalue of the Hessian, and the branches that several starts find."""
+
+import math
+
+import numpy as np
+import pytest
+from deep_problems import NETWORKS, cubic_teacher, small
+
+from numerics import ConvergenceError, fcn, load, newton, solve, solve_branches, stability
+from numerics.fixed_point import evaluate
+from numerics.hessian import Hessian
+
+NOISE = 0.05
+
+
+def hessian_of(sol):
+    return Hessian.at(sol.problem.field.chain, sol.theta, sol.problem.inverse_widths)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_iteration_finds_the_least_eigenvalue_of_the_dense_matrix(name, monkeypatch):
+    net, flat = NETWORKS[name]
+    sol = solve(net, *small(flat, n=8), NOISE)
+    values = np.linalg.eigvalsh(hessian_of(sol).dense())
+    monkeypatch.setattr(stability, "DENSE", 0)
+    # ACCURACY squared, times the spread of the spectrum
+    assert sol.stability == pytest.approx(values[0], rel=1e-5)
+    assert 0 < values[0] < 1
+
+
+def test_a_narrow_network_is_a_minimum_whose_stiffness_is_of_order_one():
+    """Another code, in other coordinates, found .15 to 8, all positive and most within .2 of 1."""
+    X, y = small(True, n=10)
+    spectra = []
+    for width in (30, 10, 3, 1):
+        sol = solve(fcn((width, width), 2.0, 2.0), X, y[:, 0], 0.005)
+        spectra.append(np.linalg.eigvalsh(hessian_of(sol).dense()))
+        assert sol.stability == spectra[-1][0] > 0
+        assert np.median(np.abs(spectra[-1] - 1)) < 0.2
+    assert [values[0] for values in spectra] == sorted((values[0] for values in spectra), reverse=True)
+    assert 0.05 < spectra[-1][0] < 0.2
+    assert 5 < spectra[-1][-1] < 12
+
+
+def test_infinite_width_has_the_identity():
+    net, flat = NETWORKS["three dense layers"]
+    sol = solve(net, *small(flat), NOISE)
+    assert sol.gp.stability == 1.0
+    half = solve(net.with_widths([20, math.inf]), *small(flat), NOISE)
+    assert 0 < half.stability <= 1
+
+
+def test_stability_hardly_depends_on_the_order_of_the_data():
+    """Not at all for one hidden layer; through the Cholesky factor of Q for more."""
+    X, y = small(True)
+    order = np.random.default_rng(0).permutation(len(X))
+    net = fcn((20, 30), (1.5, 2.0), 0.7)
+    one, other = solve(net, X, y, NOISE, tol=1e-10), solve(net, X[order], y[order], NOISE, tol=1e-10)
+    assert other.free_energy == pytest.approx(one.free_energy, rel=1e-10)
+    assert other.stability == pytest.approx(one.stability, rel=0.05)
+    single = fcn(20, 1.5, 0.7)
+    one, other = solve(single, X, y, NOISE, tol=1e-10), solve(single, X[order], y[order], NOISE, tol=1e-10)
+    assert other.stability == pytest.approx(one.stability, rel=1e-6)
+
+
+TWO_VALLEYS = cubic_teacher(n=60, neurons=5, noise_variance=0.01, linear=0.1)
+
+
+@pytest.fixture(scope="module")
+def valleys():
+    return solve_branches(*TWO_VALLEYS, starts=8)
+
+
+def test_several_starts_find_a_lower_minimum_than_the_branch_that_joins_the_process(valleys):
+    assert len(valleys) == 2
+    low, high = valleys
+    assert low.free_energy < high.free_energy - 20
+    assert valleys.lowest is low.solution
+    assert valleys.joins_gp is high.solution
+    assert high.starts[0] == "gp"
+    assert sorted(map(str, (*low.starts, *high.starts))) == sorted(["gp", *map(str, range(8))])
+    for branch in valleys:
+        assert branch.stability > 0
+        assert branch.solution.residual <= 1e-8
+    assert not valleys.failed
+    table = str(valleys).splitlines()
+    assert len(table) == 3
+    assert f"{low.alpha:.6g}" in table[1]
+    assert "416.76" in repr(valleys)
+
+
+def test_between_two_minima_lies_a_pass_with_one_direction_down(valleys):
+    """The whitened Hessian of the saddle that plain Newton steps reach from the top of the straight path."""
+    low, high = (branch.solution for branch in valleys)
+    chain, x = low.problem.field.chain, low.problem.inverse_widths
+    steps = np.linspace(0, 1, 41)
+    path = [tuple(a + t * (b - a) for a, b in zip(low.theta, high.theta, strict=True)) for t in steps]
+    energies = [evaluate(chain, x, theta).F for theta in path]
+    theta = path[int(np.argmax(energies))]
+    for _ in range(100):
+        hessian = Hessian.at(chain, theta, x)
+        g = hessian.metric.vector(hessian.pull.E)
+        if np.abs(g).max() < 1e-10:
+            break
+        step = -np.linalg.solve(hessian.dense(), g)
+        step /= max(1.0, 4 * np.linalg.norm(step))
+        theta = newton.moved(hessian.pull.layers, hessian.metric.blocks(step))
+    assert np.abs(g).max() < 1e-10
+    values = np.linalg.eigvalsh(hessian.dense())
+    assert stability.smallest_eigenvalue(hessian) == values[0] < 0 < values[1]
+    assert high.free_energy < evaluate(chain, x, theta).F
+    # Newton steps with a trusted region do not stay there
+    left = newton.solve(chain, x, tuple(block + 1e-3 for block in theta), 1e-8, 300)
+    assert left.curvature < 0
+    assert min(abs(left.state.F - sol.free_energy) for sol in (low, high)) < 1e-6
+
+
+def test_starts_may_be_solutions_and_covariances(valleys, tmp_path):
+    found = solve(*TWO_VALLEYS, starts=[valleys.joins_gp, valleys.lowest.Sigma])
+    assert found.free_energy == pytest.approx(valleys.lowest.free_energy, rel=1e-10)
+    assert [branch.starts for branch in found.branches] == [(1,), ("gp", 0)]
+    found.save(tmp_path / "lowest.npz")
+    assert load(tmp_path / "lowest.npz").free_energy == found.free_energy
+    assert solve(*TWO_VALLEYS).branches is None
+
+
+def test_the_seed_makes_the_random_starts():
+    one, same, other = (
+        [branch.starts for branch in solve_branches(*TWO_VALLEYS, starts=3, seed=seed)] for seed in (5, 5, 6)
+    )
+    assert one == same != other
+
+
+def test_one_branch_where_all_starts_agree_and_at_infinite_width():
+    net, flat = NETWORKS["three dense layers"]
+    found = solve_branches(net, *small(flat), NOISE, starts=3)
+    assert [branch.starts for branch in found] == [("gp", 0, 1, 2)]
+    at_infinity = solve_branches(net.with_widths(math.inf), *small(flat), NOISE, starts=3)
+    assert [branch.starts for branch in at_infinity] == [("gp",)]
+    assert at_infinity[0].stability == 1.0
+
+
+def test_starts_that_lead_nowhere_are_named_and_none_at_all_is_an_error():
+    net, flat = NETWORKS["three dense layers"]
+    solution = solve(net, *small(flat), NOISE)
+    found = solve_branches(net, *small(flat), NOISE, starts=[solution, np.eye(3)], max_iter=1, tol=1e-7)
+    assert [branch.starts for branch in found] == [(0,)]
+    assert found.failed == ("gp", 1)
+    assert found.joins_gp is None
+    with pytest.raises(ConvergenceError, match="max_iter"):
+        solve_branches(net, *small(flat), NOISE, starts=[np.eye(3)], max_iter=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"starts": "many"}, "starts='many' must be one real number"),
+        ({"starts": -1}, "at least 0"),
+        ({"starts": [np.eye(2)]}, r"symmetric \(3, 3\)"),
+        ({"starts": 2, "seed": "x"}, "seed='x'"),
+        ({"starts": 2, "start": np.eye(3)}, "not both"),
+    ],
+)
+def test_bad_starts_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        solve(*TWO_VALLEYS, **arguments)
