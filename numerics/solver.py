@@ -162,6 +162,7 @@ def solve(
             method=method,
             tol=tol,
             max_iter=max_iter,
+            check_memory=check_memory,
         )
         return replace(found.lowest, branches=found)
     bound = problem(net, X, y, noise_variance, readout)
@@ -244,6 +245,7 @@ def solve_branches(
     method: str = "auto",
     tol: float = 1e-8,
     max_iter: int = 300,
+    check_memory: bool = True,
 ) -> Branches:
     """Solve from the Gaussian process and from other starts, and keep the distinct solutions.
 
@@ -256,7 +258,7 @@ def solve_branches(
         So many random states, log-covariances in a semicircle from -3 to 3, or the states to start from.
     seed : int
         Of the random starts.
-    net, X, y, noise_variance, readout, method, tol, max_iter
+    net, X, y, noise_variance, readout, method, tol, max_iter, check_memory
         As in `solve`; max_iter is per start.
 
     Returns
@@ -270,6 +272,7 @@ def solve_branches(
         When no start led to a solution; it carries what came of the Gaussian process.
     """
     bound = problem(net, X, y, noise_variance, readout)
+    if check_memory:
         refuse_what_does_not_fit(bound)
     branch = Branch(bound.field, checks.positive(tol, "tol"), checks.choice(method, METHODS, "method"))
     budget = checks.count(max_iter, "max_iter")
