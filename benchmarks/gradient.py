@@ -1,4 +1,4 @@
-"""One gradient of F against the bare work nobody can avoid, side by side, at several n.
+"""One gradient of F against the bare work nobody can avoid, and one Hessian product against a gradient.
 
 Bare work: N dsyrk (n, S), N dsymm (n, n, S), dpotrf and dpotri of (n, n) on all threads, and np.arcsin
 of n^2 N / 2 doubles on one. Run on an idle machine.
@@ -12,6 +12,7 @@ import numpy as np
 from scipy.linalg import blas, lapack
 
 from numerics import cnn, datasets
+from numerics.hessian import Hessian
 from numerics.problem import problem
 
 N_PATCHES, PATCH_SIZE, REPEATS = 20, 64, 5
@@ -58,22 +59,26 @@ def main():
     rng = np.random.default_rng(1)
     mix = rng.standard_normal((PATCH_SIZE, PATCH_SIZE)) / PATCH_SIZE
     theta = ((mix + mix.T) / 2,)
-    print(f"{'n':>6}{'gradient s':>12}{'bare s':>10}{'ratio':>8}   bare work in parts, s")
+    print(f"{'n':>6}{'gradient s':>12}{'bare s':>10}{'ratio':>8}{'product/gradient':>18}   bare work, s")
     for n in sizes:
         data = datasets.make_linear_cnn(n, N_PATCHES, PATCH_SIZE)
         chain = problem(cnn(640), data.X, data.y, 0.1).field.chain
-        chain.pull(theta, (1 / 640,))  # warm kernels
+        hessian = Hessian.at(chain, theta, (1 / 640,))
+        hessian.product(theta)  # warm kernels
         work = bare_work(data.X, n)
-        ours, theirs, parts = [], [], {name: [] for name in work}
+        ours, products, theirs, parts = [], [], [], {name: [] for name in work}
         for _ in range(REPEATS):
             ours.append(seconds(lambda chain=chain: chain.pull(theta, (1 / 640,))))
+            products.append(seconds(lambda hessian=hessian: hessian.product(theta)))
             for name, one in work.items():
                 parts[name].append(seconds(one))
             theirs.append(sum(times[-1] for times in parts.values()))
         ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+        product = statistics.median(a / b for a, b in zip(products, ours, strict=True))
         detail = "  ".join(f"{name} {statistics.median(times):.4f}" for name, times in parts.items())
         print(
-            f"{n:6d}{statistics.median(ours):12.4f}{statistics.median(theirs):10.4f}{ratio:8.2f}   {detail}",
+            f"{n:6d}{statistics.median(ours):12.4f}{statistics.median(theirs):10.4f}{ratio:8.2f}{product:18.2f}"
+            f"   {detail}",
             flush=True,
         )
 
