@@ -36,6 +36,8 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/ladder.py
 	$(BIN)/python benchmarks/deep_path.py
 	$(BIN)/python benchmarks/cost.py
+	$(BIN)/python benchmarks/peers.py cnn
+	$(BIN)/python benchmarks/peers.py fcn
 	$(BIN)/python benchmarks/roots.py
 	$(BIN)/python benchmarks/import_time.py
 

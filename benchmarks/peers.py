@@ -1,0 +1,249 @@
+"""Our path against peers on the same equations, start and tolerance, side by side in one run.
+
+cnn: the ladder of widths of the two-layer CNN; fcn: the three-layer network from 30000 to 90. At every width
+all methods must bring the equations of state to 1e-8. They start from the solution at the last width, which
+our path extrapolates first; "predicted" rows start from that extrapolation too, which no peer has by itself.
+
+    ours          solve_path's branch (Anderson in log covariances, guarded by F)
+    ours, newton  the same branch with method="newton"
+    anderson      Sigma -> (P^{-1} - T/C)^{-1} (and K -> (1 - Q g)^{-1} Q), Anderson memory 8, our kernels
+    krylov        scipy.optimize.newton_krylov on the triangles of Sigma (and K), our kernels
+    krylov numpy  the same on plain NumPy kernels (cnn only)
+
+A failure is printed as one and its time is not counted as a win. Run on an idle machine.
+"""
+
+import argparse
+import time
+from importlib.metadata import version
+
+import numpy as np
+from deep_path import teacher_problem
+from scipy.optimize import NoConvergence, newton_krylov
+
+from numerics import cnn, datasets, fcn
+from numerics.complex_width import ComplexWidth
+from numerics.continuation import Branch
+from numerics.data_terms import mean_field, mirrored
+from numerics.fixed_point import Status
+from numerics.preactivations import HiddenKernel, InputKernel
+from numerics.problem import problem
+
+TOL = 1e-8
+MEMORY = 8
+LADDER = (20000, 5000, 2560, 1280, 640, 320, 160, 80)
+
+
+class TwoLayers:
+    """Eq. (7) and (8) as a fixed point of R = Sigma S/sigma_w^2."""
+
+    def __init__(self, bound):
+        self.chain = bound.field.chain
+        self.prior = self.chain.prior_variance[0]
+        self.evaluations = 0
+
+    def start(self, theta):
+        t, U = np.linalg.eigh(theta[0])
+        return [(U * np.exp(t)) @ U.T]
+
+    def pull(self, R):
+        self.evaluations += 1
+        layers = InputKernel.at(self.chain.X, self.prior * R)
+        data = mean_field(self.chain.maps[-1].value(layers), self.chain.y, self.chain.noise_variance)
+        return self.prior * self.chain.maps[-1].adjoint(layers, data.A)
+
+    def image(self, blocks, width):
+        """The fixed-point map and the residual that `Solution.residual` reports."""
+        (R,) = blocks
+        gap = np.eye(len(R)) - self.pull(R) / width
+        return [np.linalg.inv(gap)], np.abs(R @ gap - np.eye(len(R))).max()
+
+
+class PlainTwoLayers(TwoLayers):
+    """The same in plain NumPy."""
+
+    def __init__(self, bound):
+        super().__init__(bound)
+        self.plain = ComplexWidth(bound)
+
+    def pull(self, R):
+        self.evaluations += 1
+        return self.plain.state(R)[1]
+
+
+class ThreeLayers(TwoLayers):
+    """Sigma and K of a three-layer fully connected network."""
+
+    def start(self, theta):
+        layers = self.chain.layers(theta)
+        return [layers[0].covariance / self.prior, layers[1].covariance]
+
+    def image(self, blocks, width):
+        self.evaluations += 1
+        R, K = blocks
+        lower, upper = self.chain.maps
+        inputs, hidden = InputKernel.at(self.chain.X, self.prior * R), HiddenKernel.at(K, 1)
+        Q = mirrored(lower.value(inputs))
+        data = mean_field(upper.value(hidden), self.chain.y, self.chain.noise_variance)
+        g = upper.adjoint(hidden, data.A) / width
+        T = self.prior * width * lower.adjoint(inputs, g + g @ K @ g)
+        gap = np.eye(len(R)) - T / width
+        K_new = np.linalg.solve(np.eye(len(Q)) - Q @ g, Q)
+        residual = max(
+            np.abs(R @ gap - np.eye(len(R))).max(), np.abs(K - Q - Q @ (g @ K)).max() / np.abs(Q).max()
+        )
+        return [np.linalg.inv(gap), (K_new + K_new.T) / 2], residual
+
+
+class Reached(Exception):
+    """The residual is at the tolerance."""
+
+
+def triangles(blocks):
+    return np.concatenate([block[np.tril_indices(len(block))] for block in blocks])
+
+
+def symmetric(vector, like):
+    out = []
+    for block in like:
+        rows, cols = np.tril_indices(len(block))
+        M = np.empty_like(block)
+        M[rows, cols] = M[cols, rows] = vector[: len(rows)]
+        vector = vector[len(rows) :]
+        out.append(M)
+    return out
+
+
+def krylov(system, blocks, width, limit):
+    """scipy.optimize.newton_krylov, stopped as soon as the equations hold to TOL."""
+    deadline = time.perf_counter() + limit
+
+    def step(vector):
+        given = symmetric(vector, blocks)
+        image, residual = system.image(given, width)
+        if residual <= TOL:
+            raise Reached
+        if time.perf_counter() > deadline:
+            raise TimeoutError
+        return triangles(given) - triangles(image)
+
+    try:
+        newton_krylov(step, triangles(blocks), f_tol=TOL / 100, maxiter=200)
+    except Reached:
+        return True
+    return False
+
+
+def anderson(system, blocks, width, limit):
+    """Anderson's type II acceleration of the fixed-point map."""
+    deadline = time.perf_counter() + limit
+    points, steps = [], []
+    while time.perf_counter() < deadline:
+        image, residual = system.image(blocks, width)
+        if residual <= TOL:
+            return True
+        if not np.isfinite(residual):
+            return False
+        points.append(triangles(blocks))
+        steps.append(triangles(image) - points[-1])
+        del points[: -MEMORY - 1], steps[: -MEMORY - 1]
+        new = points[-1] + steps[-1]
+        if len(points) > 1:
+            dx, df = (np.array([v[-1] - old for old in v[:-1]]) for v in (points, steps))
+            new -= np.linalg.lstsq(df.T, steps[-1], rcond=1e-12)[0] @ (dx + df)
+        blocks = symmetric(new, blocks)
+    return False
+
+
+def run(bound, widths, systems, limit):
+    """Every method at every width; seconds and evaluations, None after a failure."""
+    branches = {"ours": Branch(bound.field, TOL), "ours, newton": Branch(bound.field, TOL, "newton")}
+    table = {name: [] for name in (*branches, *systems)}
+    spent = dict.fromkeys(systems, 0.0)
+    theta = bound.field.chain.prior
+    for width in widths:
+        target = bound.at_widths(float(width)).inverse_widths
+        starts = {"predicted": branches["ours"].predict(target), "previous": theta}
+        for name, branch in branches.items():
+            begin = time.perf_counter()
+            outcome = branch.solve(target, 300)
+            good = outcome.status is Status.CONVERGED
+            table[name].append((time.perf_counter() - begin, outcome.gradients, good))
+            theta = outcome.state.theta if name == "ours" else theta
+        for name, (system, method) in systems.items():
+            start = starts["predicted" if "predicted" in name else "previous"]
+            blocks, before, begin = system.start(start), system.evaluations, time.perf_counter()
+            good = spent[name] < limit and attempt(method, system, blocks, width, limit - spent[name])
+            seconds = time.perf_counter() - begin
+            spent[name] += seconds
+            table[name].append((seconds, system.evaluations - before, good))
+        cells = (f"{s:8.2f} s {count:4d}{'' if good else ' FAILED'}" for s, count, good in last(table))
+        print(f"C = {width:8.1f}" + "".join(f"{cell:>22}" for cell in cells), flush=True)
+    return table
+
+
+def attempt(method, system, blocks, width, limit):
+    """Whether the method reached TOL; the ways in which it does not are all the same here."""
+    try:
+        return method(system, blocks, width, limit)
+    except (ArithmeticError, np.linalg.LinAlgError, ValueError, AssertionError, TimeoutError, NoConvergence):
+        return False
+
+
+def last(table):
+    return [rows[-1] for rows in table.values()]
+
+
+def summary(table):
+    """Ratios over the widths that the peer solved."""
+    ours = table["ours"]
+    for name, rows in table.items():
+        both = [(row[0], our[0]) for row, our in zip(rows, ours, strict=True) if row[2] and our[2]]
+        if both:
+            theirs, mine = (sum(times) for times in zip(*both, strict=True))
+            gradients = sum(row[1] for row in rows if row[2])
+            print(
+                f"{name:>18}: {theirs:8.1f} s, {theirs / mine:6.2f} x ours on the {len(both)} of "
+                f"{len(rows)} widths that it solved, {gradients} evaluations"
+            )
+        else:
+            print(f"{name:>18}: solved none of {len(rows)} widths")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("problem", choices=["cnn", "fcn"])
+    parser.add_argument("--n", type=int, help="samples (1600; 512)")
+    parser.add_argument("--widths", type=int, default=49, help="of the fcn")
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds in all for each peer")
+    options = parser.parse_args()
+    print(", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "numba")))
+    if options.problem == "cnn":
+        data = datasets.make_linear_cnn(options.n or 1600)
+        bound = problem(cnn(640.0), data.X, data.y, 0.1)
+        systems = {
+            "anderson": (TwoLayers(bound), anderson),
+            "anderson predicted": (TwoLayers(bound), anderson),
+            "krylov": (TwoLayers(bound), krylov),
+            "krylov predicted": (TwoLayers(bound), krylov),
+            "krylov numpy": (PlainTwoLayers(bound), krylov),
+        }
+        widths = LADDER
+    else:
+        X, y = teacher_problem(options.n or 512, 32)
+        bound = problem(fcn((1.0, 1.0), 2.0, 2 / 256), X, y, 0.001)
+        systems = {
+            "anderson": (ThreeLayers(bound), anderson),
+            "anderson predicted": (ThreeLayers(bound), anderson),
+            "krylov": (ThreeLayers(bound), krylov),
+            "krylov predicted": (ThreeLayers(bound), krylov),
+        }
+        widths = np.geomspace(30000, 90, options.widths)
+    warm = bound.at_widths(1e6)
+    Branch(bound.field, 1e-3).solve(warm.inverse_widths, 3)  # compiled kernels, and the Gaussian process
+    print(" " * 12 + "".join(f"{name:>22}" for name in ("ours", "ours, newton", *systems)))
+    summary(run(bound, widths, systems, options.limit))
+
+
+if __name__ == "__main__":
+    main()
