@@ -1,4 +1,4 @@
-"""The first solve on an empty kernel cache: seconds above a warm one, what is compiled, eight processes at once.
+"""The first solve on an empty kernel cache: seconds above a warm one, compilations, eight processes at once.
 
 Each measurement is a fresh process with a cache folder of its own (NUMBA_CACHE_DIR).
 """
@@ -41,12 +41,10 @@ def main():
     with tempfile.TemporaryDirectory() as cache:
         cold, warm = result(start(cache)), result(start(cache))
     twice = [name for name, count in collections.Counter(cold["compiled"]).items() if count > 1]
-    print(
-        f"cold {cold['seconds']:.1f} s, warm {warm['seconds']:.1f} s: {cold['seconds'] - warm['seconds']:.1f} s more"
-    )
-    print(
-        f"compiled: {len(cold['compiled'])} functions cold, {len(warm['compiled'])} warm; twice: {twice or 'none'}"
-    )
+    more = cold["seconds"] - warm["seconds"]
+    print(f"cold {cold['seconds']:.1f} s, warm {warm['seconds']:.1f} s: {more:.1f} s more")
+    counts = f"{len(cold['compiled'])} functions cold, {len(warm['compiled'])} warm"
+    print(f"compiled: {counts}; twice: {twice or 'none'}")
     with tempfile.TemporaryDirectory() as cache:
         results = [result(process) for process in [start(cache) for _ in range(PROCESSES)]]
     good = [found for found in results if found is not None]

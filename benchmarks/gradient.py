@@ -11,11 +11,11 @@ import time
 import numpy as np
 from scipy.linalg import blas, lapack
 
-from numerics import cnn, datasets
+from numerics import cnn, datasets, parallel
 from numerics.hessian import Hessian
 from numerics.problem import problem
 
-N_PATCHES, PATCH_SIZE, REPEATS = 20, 64, 5
+N_PATCHES, PATCH_SIZE, REPEATS = 20, 64, 5  # repeats: 3 from n = 6400
 
 
 def seconds(work):
@@ -52,9 +52,21 @@ def bare_work(X, n):
     return {"dsyrk": grams, "dsymm": products, "dpotrf+dpotri": inverse, "arcsin": arcsines}
 
 
+def agreement(chain, theta):
+    """How far one thread, two, and a repeat are from one another, in F's data term and in the gradient."""
+    runs = []
+    for count in (1, 1, 2):
+        with parallel.threads(count):
+            runs.append(chain.pull(theta, (1 / 640,)))
+    one, again, two = runs
+    apart = abs(two.data.value / one.data.value - 1), abs(two.T[0] - one.T[0]).max() / abs(one.T[0]).max()
+    repeated = one.data.value == again.data.value and np.array_equal(one.T[0], again.T[0])
+    return f"threads 1 and 2 differ by {apart[0]:.0e} in Psi, {apart[1]:.0e} in T; repeat bitwise: {repeated}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", default="400,800,1600,3200")
+    parser.add_argument("--n", default="400,800,1600,3200,6400")
     sizes = [int(n) for n in parser.parse_args().n.split(",")]
     rng = np.random.default_rng(1)
     mix = rng.standard_normal((PATCH_SIZE, PATCH_SIZE)) / PATCH_SIZE
@@ -67,7 +79,7 @@ def main():
         hessian.product(theta)  # warm kernels
         work = bare_work(data.X, n)
         ours, products, theirs, parts = [], [], [], {name: [] for name in work}
-        for _ in range(REPEATS):
+        for _ in range(REPEATS if n < 6400 else 3):
             ours.append(seconds(lambda chain=chain: chain.pull(theta, (1 / 640,))))
             products.append(seconds(lambda hessian=hessian: hessian.product(theta)))
             for name, one in work.items():
@@ -81,6 +93,7 @@ def main():
             f"   {detail}",
             flush=True,
         )
+        print(f"       {agreement(chain, theta)}", flush=True)
 
 
 if __name__ == "__main__":
