@@ -145,7 +145,7 @@ def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: flo
             return Outcome(state, Status.MAX_ITERATIONS, gradients, "anderson")
         here = metric.vector(state.theta), metric.vector(state.E)
         if refused < 3:
-            step = _anderson(here, secants)
+            step = anderson(here, secants)
         else:  # the secants mislead: shorter and shorter steps down the gradient
             secants.clear()
             step = -here[1] / 4 ** (refused - 3)
@@ -210,7 +210,7 @@ def better(trial: State, state: State, metric: _Vectors) -> bool:
     return bool(np.linalg.norm(metric.vector(trial.E)) < np.linalg.norm(metric.vector(state.E)))
 
 
-def _anderson(here: tuple[Array, Array], secants: list[tuple[Array, Array]]) -> Array:
+def anderson(here: tuple[Array, Array], secants: list[tuple[Array, Array]]) -> Array:
     """Step of Anderson's type II: the secant combination that minimises the natural gradient."""
     theta, E = here
     if not secants:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from numerics.fixed_point import anderson
 from numerics.footprint import Sizes
 from numerics.network import Network, cnn, fcn
 from numerics.problem import problem
@@ -25,6 +26,7 @@ PATIENCE = 0.15  # seconds per measurement, or one run of what takes longer
 DATA_SIZES = (400, 1000)
 INPUT_SIZES = (150, 300)
 HIDDEN_SIZES = (250, 500)
+SECANTS, UNKNOWNS = (4, 12), 200_000
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,15 @@ class Rates:
     data, inputs, hidden : pairs of float
         Per n^2 and n^3 of the data term; per S^2 and S^3 of the input layer; per m^2 and m^3 of a
         layer with a hidden kernel.
-    secant : float
-        Of least squares, per unknown and square of the number of secants.
+    secants : pair of float
+        Of a step over k secants, per unknown and k and per unknown and k^2.
     """
 
     entry: float
     data: tuple[float, float]
     inputs: tuple[float, float]
     hidden: tuple[float, float]
-    secant: float
+    secants: tuple[float, float]
 
     def gradient(self, sizes: Sizes) -> float:
         """Seconds of one gradient."""
@@ -54,9 +56,11 @@ class Rates:
         return self.entry * sizes.entries + _at(self.data, sizes.samples) + layers
 
     def solve(self, sizes: Sizes, gradients: float) -> float:
-        """Seconds of a solve: one more gradient for the Gaussian process, and least squares over secants."""
-        squares = sum(min(k, sizes.most_secants) ** 2 for k in range(1, int(gradients)))
-        return (gradients + 1) * self.gradient(sizes) + self.secant * sizes.unknowns * squares
+        """Seconds of a solve: one more gradient for the Gaussian process, and a step after each."""
+        line, square = self.secants
+        kept = [min(k, sizes.most_secants) for k in range(1, int(gradients))]
+        steps = sizes.unknowns * sum(line * k + square * k * k for k in kept)
+        return (gradients + 1) * self.gradient(sizes) + steps
 
 
 @cache
@@ -86,7 +90,9 @@ def rates(activation: str, channels: int, outputs: int, readout: str, hidden: bo
             return seconds[0] - seconds[1]
 
         layer = _fit(one_layer_more, HIDDEN_SIZES)
-    return Rates(entry(channels), data, inputs, layer, _least_squares())
+    few, many = (_step(k) / k for k in SECANTS)
+    square = max(many - few, 0.0) / (SECANTS[1] - SECANTS[0])
+    return Rates(entry(channels), data, inputs, layer, (many - square * SECANTS[1], square))
 
 
 def _gradient(net: Network, shape: tuple[int, ...], outputs: int, readout: str) -> float:
@@ -99,11 +105,11 @@ def _gradient(net: Network, shape: tuple[int, ...], outputs: int, readout: str) 
     return _best(lambda: chain.pull(theta, bound.inverse_widths))
 
 
-def _least_squares(unknowns: int = 50_000, secants: int = 10) -> float:
-    """As in the solver: seconds per unknown and secants^2."""
+def _step(secants: int) -> float:
+    """Seconds of the solver's step over its secants, per unknown; beyond the caches, as in earnest."""
     rng = np.random.default_rng(0)
-    matrix, target = rng.standard_normal((secants, unknowns)), rng.standard_normal(unknowns)
-    return _best(lambda: np.linalg.lstsq(matrix.T, target, rcond=1e-10)) / (unknowns * secants**2)
+    here, *others = (tuple(rng.standard_normal((2, UNKNOWNS))) for _ in range(secants + 1))
+    return _best(lambda: anderson(here, others)) / UNKNOWNS
 
 
 def _best(work: Callable[[], Any]) -> float:

@@ -72,6 +72,7 @@ def known_work(monkeypatch):
         return work + hidden * (2e-8 * n**2 + 1e-9 * n**3)
 
     monkeypatch.setattr(rates, "_gradient", seconds)
+    monkeypatch.setattr(rates, "_step", lambda k: 5e-9 * k + 3e-9 * k * k)
     rates.rates.cache_clear()
     yield calls
     rates.rates.cache_clear()
@@ -85,14 +86,9 @@ def test_seconds_are_taken_apart_and_put_together(known_work):
     expected = (2e-9 + 32e-10) * 1024**2 / 2 + 3e-9 * 1024**2 + 5e-11 * 1024**3
     expected += 4e-10 * 32**3 + 2e-8 * 1024**2 + 1e-9 * 1024**3
     assert deep.seconds_per_gradient == pytest.approx(expected, rel=1e-3)
-    # 10 and one for the Gaussian process; then least squares, which is timed, not faked
-    gradients = 11 * deep.seconds_per_gradient
-    known = rates.rates("erf", 32, 1, "mean_field", True)
-    squares = sum(k * k for k in range(1, 10))
-    assert squares * known.secant > 0
-    assert deep.seconds_per_solve == pytest.approx(
-        gradients + known.secant * (1024**2 + 32**2) * squares, rel=1e-9
-    )
+    # 10 gradients, one for the Gaussian process, and steps over 1, ..., 9 secants of all unknowns
+    steps = (1024**2 + 32**2) * sum(5e-9 * k + 3e-9 * k * k for k in range(1, 10))
+    assert deep.seconds_per_solve == pytest.approx(11 * deep.seconds_per_gradient + steps, rel=1e-9)
 
 
 def test_machines_are_timed_once_per_kind_of_network(known_work):
