@@ -12,7 +12,7 @@ from typing import NoReturn
 import numpy as np
 from tqdm import tqdm
 
-from numerics import checks, commands_reduced, compare, datasets, files, report
+from numerics import checks, command_solve, commands_reduced, compare, datasets, files, report
 from numerics.cost import GIGABYTE, typical_gradients
 from numerics.datasets import Dataset
 from numerics.footprint import Sizes, peak_memory
@@ -30,7 +30,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand; 0 on success, 2 on bad input, 1 when a solve fails."""
+    """Run one subcommand; 0 on success, 2 on bad input, 1 when a solve fails, 130 when interrupted."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -41,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConvergenceError as failure:
         print(f"{parser.prog} {options.command}: {failure}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"{parser.prog} {options.command}: interrupted", file=sys.stderr)
+        return 130  # what a shell gives for an interrupt
     return 0
 
 
@@ -74,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--seed", type=int, default=0, help="of the teacher problem or of the choice of digits")
     add.add_argument("--plot", metavar="FILE", help="draw the table (.png, .pdf, .svg)")
     add.add_argument("--out", metavar="FILE.npz", help="save the table, Sigma at each C and the settings")
+    command_solve.register(commands)
     commands_reduced.register(commands)
     return parser
 

@@ -103,7 +103,7 @@ class Branch:
         theta = self.predict(inverse_widths) if start is None else start
         outcome = self.find(inverse_widths, theta, budget)
         if outcome.status is Status.CONVERGED:
-            self._remember(inverse_widths, outcome.state.theta)
+            self.remember(inverse_widths, outcome.state.theta)
         return outcome
 
     def find(self, inverse_widths: tuple[float, ...], theta: Blocks, budget: int) -> Outcome:
@@ -145,7 +145,8 @@ class Branch:
         """Solved points whose widths are in the same ratio."""
         return [node for node in self._solved if _parallel(node.inverse_widths, inverse_widths)]
 
-    def _remember(self, inverse_widths: tuple[float, ...], theta: Blocks) -> None:
+    def remember(self, inverse_widths: tuple[float, ...], theta: Blocks) -> None:
+        """Take a solution, found here or kept from another run, into account for predictions."""
         s = self._coordinate(inverse_widths)
         known = [self._coordinate(node.inverse_widths) for node in self._on_line(inverse_widths)]
         if any(abs(s - other) < 1e-6 for other in known):

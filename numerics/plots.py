@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from numerics.compare import Comparison
+from numerics.files import write_atomically
 from numerics.summary import LOAD_WORTH_A_NOTE
 
 MATRIX, TANGENT, SCALAR, RIDGE, GREY = "#1b4f9c", "#d1495b", "#3b8f5a", "#e09f3e", "#777777"
@@ -86,4 +87,5 @@ def _alpha_panel(axes: Any, result: Comparison, width: np.ndarray, column: Any, 
 
 def save(figure: Any, path: str | Path) -> None:
     """Write a figure; the ending of the name chooses the format."""
-    figure.savefig(path, dpi=150)
+    form = Path(path).suffix.removeprefix(".") or "png"
+    write_atomically(path, lambda file: figure.savefig(file, dpi=150, format=form))

@@ -13,7 +13,7 @@ from numerics.files import write_atomically
 from numerics.fixed_point import Status
 from numerics.network import Network
 from numerics.pixels import Receptive
-from numerics.problem import problem
+from numerics.problem import Problem, problem
 from numerics.solution import Solution
 
 FORMAT = "feature-eos solution"
@@ -92,6 +92,17 @@ def load(path: str | Path) -> Solution:
         gradients=header["gradients"],
         method=header["method"],
         chi_width=header["chi_width"],
+    )
+
+
+def same_problem(one: Problem, other: Problem) -> bool:
+    """Whether two problems have the same network, widths included, and the same data, noise and readout."""
+    if _network_header(one.net) != _network_header(other.net):
+        return False
+    a, b = one.field, other.field
+    return a.chain.readout == b.chain.readout and all(
+        np.array_equal(x, y)
+        for x, y in ((a.chain.X, b.chain.X), (a.y, b.y), (a.noise_variance, b.noise_variance))
     )
 
 

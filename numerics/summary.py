@@ -45,9 +45,14 @@ def html(sol: Solution) -> str:
     return f"<table><caption>{escape(_heading(sol))}</caption><tbody>{body}</tbody></table>"
 
 
-def path_text(solutions: Sequence[Solution]) -> str:
-    """One line per width."""
-    return "\n".join(aligned(_path_cells(solutions)))
+def path_text(solutions: Sequence[Solution], **more: Sequence[float]) -> str:
+    """One line per width, with columns for more numbers, if there are any, by name."""
+    cells = _path_cells(solutions)
+    for name, values in more.items():
+        if values:
+            column = [name.replace("_", " "), *(f"{value:.4g}" for value in values)]
+            cells = [[*line, cell] for line, cell in zip(cells, column, strict=True)]
+    return "\n".join(aligned(cells))
 
 
 def path_html(solutions: Sequence[Solution]) -> str:

@@ -69,6 +69,11 @@ COST_SIZES = f"{COST}::test_sizes_are_those_of_the_chain"
 COST_SECANTS = f"{COST}::test_memory_is_that_of_the_arrays_alive_at_once[many secants]"
 COST_SECONDS = f"{COST}::test_seconds_are_taken_apart_and_put_together"
 
+COMMAND_SOLVE = "tests/test_command_solve.py"
+OTHER_PROBLEM = f"{COMMAND_SOLVE}::test_solutions_of_another_problem_are_not_taken_and_not_lost"
+LOOSE = f"{COMMAND_SOLVE}::test_a_smaller_tolerance_is_solved_again"
+TEST_ERROR = f"{COMMAND_SOLVE}::test_errors_are_over_the_targets_mean_square"
+
 FAN_IN = f"{NUMERICS}/test_fan_in.py"
 SADDLE = f"{FAN_IN}::test_psi_is_a_saddle_in_p_and_q[20.0]"
 FAN_IN_TANGENT = f"{FAN_IN}::test_change_of_the_pull_by_differences_of_order_two[20.0]"
@@ -375,6 +380,15 @@ MUTATIONS = [
         "numerics/footprint.py",
         ("triangles for squares", "(0.5 if j == k else 1.0)", "1.0", COST_SIZES),
         ("secants once", "(22 + 6 * kept)", "(22 + 3 * kept)", COST_SECANTS),
+    ),
+    *_in(
+        "numerics/storage.py",
+        ("noise of another problem", "(a.noise_variance, b.noise_variance)", "(a.y, b.y)", OTHER_PROBLEM),
+    ),
+    *_in(
+        "numerics/results.py",
+        ("loose solutions kept", "found.residual <= tol", "found.residual <= 1.0", LOOSE),
+        ("error per sample", "/ np.mean(self.y**2)", "/ len(self.y)", TEST_ERROR),
     ),
     *_in(
         "numerics/rates.py",
