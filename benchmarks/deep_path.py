@@ -5,18 +5,8 @@ import resource
 import time
 
 import numpy as np
-from scipy.special import erf
 
-from numerics import fcn, solve, solve_path
-
-
-def teacher_problem(n, d, seed=3):
-    """Gaussian inputs, y = erf(erf(X w)) of rms 0.3."""
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d))
-    w = rng.standard_normal(d)
-    y = erf(erf(X @ (w / np.linalg.norm(w))))
-    return X, y * 0.3 / np.sqrt(np.mean(y**2))
+from numerics import datasets, fcn, solve, solve_path
 
 
 def main():
@@ -26,11 +16,12 @@ def main():
     parser.add_argument("--widths", type=int, default=49)
     options = parser.parse_args()
     net = fcn((1, 1), 2.0, 2 / 256)
-    solve(net.with_widths(1000), *teacher_problem(32, 4), 0.001)  # warm kernels
-    X, y = teacher_problem(options.n, options.d)
+    small = datasets.make_fcn_teacher(32, 4)
+    solve(net.with_widths(1000), small.X, small.y, 0.001)  # warm kernels
+    data = datasets.make_fcn_teacher(options.n, options.d, seed=3, rms=0.3)
     widths = np.geomspace(30000, 90, options.widths)
     start = time.perf_counter()
-    path = solve_path(net, X, y, 0.001, widths=widths)
+    path = solve_path(net, data.X, data.y, 0.001, widths=widths)
     total = time.perf_counter() - start
     for sol in path[:: max(1, len(path) // 8)]:
         print(
