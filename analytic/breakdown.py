@@ -7,7 +7,8 @@ from typing import Any
 
 import mpmath
 
-from analytic.reduced import ReducedEquation, Terms
+from analytic import expansion
+from analytic.equation import Equation, Terms
 from analytic.singularities import BranchPoint, candidates_near, classify_nearest, darboux_points
 from analytic.symbols import C as C_SYMBOL
 from analytic.symbols import alpha as ALPHA
@@ -108,9 +109,9 @@ class Follower:
         return mpmath.nan
 
 
-def breakdown(eq: ReducedEquation, *, digits: int = 60, **values: Any) -> Breakdown:
+def breakdown(eq: Equation, *, digits: int = 60, **values: Any) -> Breakdown:
     """Everything above for one set of arguments (n=1600, ...)."""
-    coefficients = eq.series(TERMS, digits=digits, **values)
+    coefficients = expansion.series(eq, TERMS, "alpha", digits, values)
     with mpmath.workdps(digits):
         terms = eq.numeric_terms(digits, values)
         start = coefficients[0]

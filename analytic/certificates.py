@@ -12,9 +12,10 @@ from typing import Any
 
 from sympy import Poly, Symbol, cancel, expand, lambdify, numer, pi
 
+from analytic import closures
 from analytic.closures import DEFAULT
+from analytic.equation import derived
 from analytic.numbers import exact_values, inverse_width
-from analytic.reduced import reduced_equation
 from analytic.symbols import ARGUMENTS, C, T, alpha, kappa, lam, lam_inert, lam_star, n, r_inert, w, x
 
 GUARD = 60  # bits beyond those asked for
@@ -120,7 +121,7 @@ _RATIO = Symbol("ratio")
 
 @cache
 def _formulas(closure: str, complexity: bool) -> _Formulas:
-    equation = reduced_equation(closure, include_complexity=complexity)
+    equation = derived(closure, "erf", complexity)
     ratio = cancel(equation.ratio.subs({alpha: 1 / (n * w), C: 1 / x}, simultaneous=True))
     floor = Poly(cancel(numer(cancel(w - lam * ratio)) / w), w)
     inert = Poly(equation.inert_condition.subs(C, 1 / x) * x, r_inert) if complexity else None
@@ -162,7 +163,7 @@ def certify(
         import flint
     except ImportError as missing:
         raise ImportError("certificates need python-flint: pip install 'feature-eos[certify]'") from missing
-    complexity = reduced_equation(closure, include_complexity=include_complexity).include_complexity
+    complexity = closures.include_complexity(closures.closure(closure), include_complexity)
     formulas = _formulas(closure, complexity)
     exact, width = exact_values(values), inverse_width(values)
     before = flint.ctx.prec

@@ -1,11 +1,11 @@
 """Every file under numerics/_generated."""
 
 from analytic.activations import ACTIVATIONS
-from analytic.closures import CLOSURES
+from analytic.closures import CLOSURES, closure
 from analytic.codegen import module
+from analytic.equation import derived
 from analytic.kernel_modules import activation_module, numpy_module
 from analytic.one_over_n_module import one_over_n_module
-from analytic.reduced import reduced_equation
 from analytic.reduced_module import solver_module
 from analytic.ridge_module import ridge_module
 
@@ -36,14 +36,15 @@ def _load(name: str, suffix: str) -> ModuleType:
     return module(title, imports, body)
 
 
-def reduced_module(name: str) -> str:
+def solver_source(name: str) -> str:
     """numerics/_generated/reduced_<closure>.py."""
     write = {
         "equivalent_kernel": solver_module,
         "one_over_n": one_over_n_module,
         "ridge": ridge_module,
     }
-    return write[name](reduced_equation(name))
+    assumed = closure(name)
+    return write[name](derived(name, "erf", assumed.includes_complexity))
 
 
 def generated_files() -> dict[str, str]:
@@ -53,5 +54,5 @@ def generated_files() -> dict[str, str]:
         files[f"{name}.py"] = activation_module(name)
         files[f"{name}_numpy.py"] = numpy_module(name)
     for name in CLOSURES:
-        files[f"reduced_{name}.py"] = reduced_module(name)
+        files[f"reduced_{name}.py"] = solver_source(name)
     return files

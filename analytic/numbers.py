@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+import mpmath
 from sympy import Integer, Rational, Symbol
 
 from analytic.symbols import ARGUMENTS, DEFAULTS
@@ -31,6 +32,11 @@ def inverse_width(values: Mapping[str, Any]) -> Rational:
     if isinstance(values["C"], float) and math.isinf(values["C"]) and values["C"] > 0:
         return Integer(0)
     return 1 / _positive("C", values["C"])
+
+
+def as_mpf(value: Any) -> Any:
+    """An exact or SymPy number in the working precision of mpmath."""
+    return mpmath.mpf(value.p) / value.q if getattr(value, "is_Rational", False) else mpmath.mpf(value)
 
 
 def _positive(name: str, value: Any) -> Rational:

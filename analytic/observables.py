@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mpmath
 from sympy import Expr, Rational, Symbol, fraction, lambdify, together
 
+from analytic.equation import Equation
+from analytic.numbers import as_mpf
 from analytic.symbols import (
     ARGUMENTS,
     C,
@@ -21,9 +23,6 @@ from analytic.symbols import (
     sigma_w2,
     x,
 )
-
-if TYPE_CHECKING:
-    from analytic.reduced import ReducedEquation
 
 OBSERVABLES = ("alpha", "l_star", "chi", "train_error", "test_error")
 
@@ -57,7 +56,7 @@ class State:
 _INPUTS = [alpha, x, *(symbol for symbol in ARGUMENTS.values() if symbol != C), lam, T]
 
 
-def expressions(eq: "ReducedEquation") -> dict[str, Expr]:
+def expressions(eq: Equation) -> dict[str, Expr]:
     """The fields of `State` in alpha, x = 1/C and the arguments."""
     learned = {lam_star: lam * eq.ratio, lam_inert: lam * eq.inert, kappa: eq.ridge}
     fields = {
@@ -79,23 +78,16 @@ def _in_inverse_width(e: Expr) -> Expr:
     return above / below
 
 
-def state_at(
-    eq: "ReducedEquation", root: Any, numbers: Mapping[Symbol, Any], inverse_width: Rational
-) -> State:
+def state_at(eq: Equation, root: Any, numbers: Mapping[Symbol, Any], inverse_width: Rational) -> State:
     """The state of a root, in the working precision of mpmath."""
     point = [root, as_mpf(inverse_width), *(as_mpf(numbers[symbol]) for symbol in _INPUTS[2:])]
     return State(**{name: f(*point) for name, f in _functions(eq).items()})
 
 
-def as_mpf(value: Any) -> Any:
-    """An exact or SymPy number in the working precision of mpmath."""
-    return mpmath.mpf(value.p) / value.q if getattr(value, "is_Rational", False) else mpmath.mpf(value)
-
-
 _COMPILED: dict[tuple[str, str, bool], dict[str, Any]] = {}
 
 
-def _functions(eq: "ReducedEquation") -> dict[str, Any]:
+def _functions(eq: Equation) -> dict[str, Any]:
     key = (eq.closure, eq.activation, eq.include_complexity)
     if key not in _COMPILED:
         _COMPILED[key] = {name: lambdify(_INPUTS, e, modules="mpmath") for name, e in expressions(eq).items()}
@@ -151,7 +143,7 @@ class Truncated:
 
 
 def observable_series(
-    eq: "ReducedEquation", of: str, found: Sequence[Any], numbers: Mapping[Symbol, Any]
+    eq: Equation, of: str, found: Sequence[Any], numbers: Mapping[Symbol, Any]
 ) -> list[Any]:
     """The coefficients of an observable from those of alpha."""
     if of == "alpha":

@@ -8,8 +8,8 @@ With w0 = lambda + sigma^2/n, the unknown is v = (lambda_* - lambda)/w0; mu = la
 from sympy import Expr, Function, Poly, Symbol, cancel, diff, factor, numer
 
 from analytic.codegen import function, module, template
+from analytic.equation import Equation
 from analytic.primitives import PRIMITIVES
-from analytic.reduced import ReducedEquation
 from analytic.ridge_module import eigenvalue_function, excess_function, rest_function
 from analytic.symbols import (
     ARGUMENTS,
@@ -32,7 +32,7 @@ _NAMED = {symbol: Symbol(name) for name, symbol in ARGUMENTS.items()}
 _LAM, _REST, _W0, _RHO = (Symbol(name) for name in ("lam", "rest", "w0", "rho"))
 
 
-def _scaled_alpha(equation: ReducedEquation) -> tuple[Expr, Expr, Expr, Expr]:
+def _scaled_alpha(equation: Equation) -> tuple[Expr, Expr, Expr, Expr]:
     """A(v) and sigma^2 alpha_test, and d and e in mu, rho = 1 - mu, T/w0 and the sizes."""
     w0 = Symbol("w0", positive=True)
     units = {lam_star: w0 * (vv + mu), lam_inert: w0 * mu, lam: w0 * mu, sigma2: n * w0 * (1 - mu)}
@@ -53,7 +53,7 @@ def _scaled_alpha(equation: ReducedEquation) -> tuple[Expr, Expr, Expr, Expr]:
     return shape, unlearned, d_of.subs(T, w0 * _REST), e_of
 
 
-def one_over_n_module(equation: ReducedEquation) -> str:
+def one_over_n_module(equation: Equation) -> str:
     """numerics/_generated/reduced_one_over_n.py."""
     A, unlearned, d_of, e_of = _scaled_alpha(equation)
     # r = 1/(1 - chi) is 1/C = (r - 1)/(r chi C), with r = 1 + v/mu.

@@ -5,9 +5,9 @@
 >>> eq.steps, eq.solve(n=1600, C=640), eq.roots(n=1600, C=640)  # doctest: +SKIP
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -21,9 +21,7 @@ from sympy import (
     acos,
     cos,
     diff,
-    expand,
     factor,
-    lambdify,
     limit,
     pi,
     simplify,
@@ -33,21 +31,20 @@ from sympy import (
 from sympy import discriminant as sympy_discriminant
 from sympy import latex as sympy_latex
 
-from analytic import derivation, free_energy
-from analytic.closures import DEFAULT, closure, include_complexity
-from analytic.derivation import Discrepancy, Step
-from analytic.numbers import exact_values, inverse_width
-from analytic.observables import OBSERVABLES, State, as_mpf, observable_series, state_at
+from analytic import closures, expansion
+from analytic.breakdown import breakdown
+from analytic.closures import DEFAULT
+from analytic.equation import Equation, derived
+from analytic.modules import solver_source
+from analytic.observables import State
+from analytic.reduced_module import compile_residual
 from analytic.series import algebraic_series
-from analytic.singularities import BranchPoint, Root, branch_points, conjugate, isolated_roots
-from analytic.symbols import ARGUMENTS, C, T, alpha, l_star, lam, n, x
-
-Terms = dict[tuple[int, int], mpmath.mpf]
+from analytic.singularities import BranchPoint, Root, branch_points, conjugate
+from analytic.symbols import ARGUMENTS, C, T, alpha, lam, n, x
 
 
-@dataclass(frozen=True)
-class ReducedEquation:
-    """P(alpha) = 0 for the train discrepancy alpha = eps.y/y.y, with its derivation.
+class ReducedEquation(Equation):
+    """P(alpha) = 0 for the train discrepancy alpha = eps.y/y.y, with its derivation and all that follows.
 
     Attributes
     ----------
@@ -65,31 +62,6 @@ class ReducedEquation:
     eigenvalue, rest : Expr
         lambda and T in the variances, N and S.
     """
-
-    closure: str
-    activation: str
-    include_complexity: bool
-    steps: tuple[Step, ...]
-    chi: Expr
-    ratio: Expr
-    ridge: Expr
-    inert: Expr
-    condition: Expr
-    inert_condition: Expr
-    discrepancy: Discrepancy
-    eigenvalue: Expr
-    rest: Expr
-
-    @cached_property
-    def compact(self) -> Expr:
-        """P in alpha, n, C, N, S, sigma^2, g^2 = |a*|^2|w*|^2, lambda and T; a polynomial in alpha, 1/C."""
-        found = derivation.Stationary(self.chi, self.ratio, self.inert_condition, ())
-        return derivation.eliminated(closure(self.closure), found, self.include_complexity)
-
-    @cached_property
-    def residual(self) -> Expr:
-        """P(alpha) in the arguments of `numerics.reduced.alpha`."""
-        return self.compact.subs({lam: self.eigenvalue, T: self.rest})
 
     @property
     def equation(self) -> Eq:
@@ -114,15 +86,11 @@ class ReducedEquation:
         ValueError
             Where the closure has no physical root.
         """
-        for root in self.roots(digits=digits + 10, **values):
-            if root.physical:
-                return self.state(root.value, digits=digits, **values)
-        raise ValueError(f"closure {self.closure} has no physical root here: eq.roots(...) says why")
+        return expansion.physical(self, digits, values)
 
     def state(self, root: Any, *, digits: int = 30, **values: Any) -> State:
         """r, chi, kappa, ... that belong to a root alpha of P."""
-        with mpmath.workdps(digits + 15):
-            return state_at(self, root, self.numbers(digits + 15, values), inverse_width(values))
+        return expansion.state(self, root, digits, values)
 
     def series(self, order: int, of: str = "alpha", *, digits: int = 50, **values: Any) -> list[Any]:
         """c_0..c_order of sum_k c_k / C^k around the Gaussian-process limit.
@@ -137,24 +105,20 @@ class ReducedEquation:
             coefficients are mpmath numbers of `digits` digits. Without, they are symbolic: for alpha,
             where the Gaussian-process limit is rational (not for the ridge closure).
         """
-        if of not in OBSERVABLES:
-            raise ValueError(f"of={of!r} is not one of {', '.join(OBSERVABLES)}")
+        expansion.checked(of)
         if not values:
             return self._symbolic_series(order, of)
-        with mpmath.workdps(digits + 10):
-            coefficients = self.numeric_terms(digits + 10, values)
-            found = algebraic_series(coefficients, self._gaussian(digits + 10, values), order)
-            return observable_series(self, of, found, self.numbers(digits + 10, values))
+        return expansion.series(self, order, of, digits, values)
 
     def _symbolic_series(self, order: int, of: str) -> list[Expr]:
-        if of != "alpha" or closure(self.closure).includes_complexity:
+        if of != "alpha" or closures.closure(self.closure).includes_complexity:
             raise ValueError(
                 "the symbolic series is for alpha and closures whose limit C = inf is rational; "
                 "give numbers: eq.series(order, n=1600)"
             )
         start = solve(self.compact.subs(C, 1 / x).subs(x, 0), alpha)
         field = QQ.frac_field(*sorted(self.compact.free_symbols - {alpha, C}, key=str))
-        coefficients = {key: field.from_sympy(p) for key, p in self._terms}
+        coefficients = {key: field.from_sympy(p) for key, p in self.terms}
         exact = algebraic_series(coefficients, field.from_sympy(start[0]), order)
         return [factor(field.to_sympy(c)).subs({lam: self.eigenvalue, T: self.rest}) for c in exact]
 
@@ -201,11 +165,7 @@ class ReducedEquation:
 
     def roots(self, *, digits: int = 30, **values: Any) -> list[Root]:
         """All real roots, isolated by exact arithmetic; the physical one marked, and why."""
-        width = inverse_width(values)
-        numbers = self.numbers(digits + 30, values)
-        terms = self.numeric_terms(digits + 30, values)
-        with mpmath.workdps(digits + 20):
-            return isolated_roots(terms, width, lambda root: state_at(self, root, numbers, width), digits)
+        return expansion.roots(self, digits, values)
 
     def branch_points(self, *, digits: int = 30, **values: Any) -> list[BranchPoint]:
         """The complex C at which two roots meet, and whether the physical root is one of them.
@@ -213,12 +173,10 @@ class ReducedEquation:
         All of the cubic; for the other closures those nearest to 1/C = 0 on the physical sheet.
         """
         if self.closure != "equivalent_kernel":
-            from analytic.breakdown import breakdown  # it imports this module
-
             nearest = breakdown(self, **values).branch_point
             with mpmath.workdps(digits + 20):
                 return [nearest] if mpmath.im(nearest.C) == 0 else [nearest, conjugate(nearest)]
-        start = self._gaussian(digits + 20, values)
+        start = expansion.gaussian(self, digits + 20, values)
         return branch_points(self.numeric_terms(digits + 20, values), start, digits)
 
     def compile(self) -> Callable[..., tuple[float, ...]]:
@@ -228,49 +186,12 @@ class ReducedEquation:
         source is written to the user's cache directory, under a hash of itself and of versions. The
         first call compiles: seconds, but 100 s for the 471 terms of closure "ridge" with complexity.
         """
-        from analytic.reduced_module import compile_residual  # it imports this module
-
         return compile_residual(self)
 
     @property
     def source(self) -> str:
         """The text of the generated solver that `numerics.reduced` runs for this closure."""
-        from analytic.modules import reduced_module  # it imports this module
-
-        return reduced_module(self.closure)
-
-    @cached_property
-    def _terms(self) -> Sequence[tuple[tuple[int, int], Expr]]:
-        """((i, j), p_ij) of P = sum p_ij alpha^i x^j, x = 1/C."""
-        return Poly(expand(self.compact.subs(C, 1 / x)), alpha, x).terms()
-
-    def numbers(self, digits: int, values: Mapping[str, Any]) -> dict[Symbol, Any]:
-        """Exact arguments by symbol (all but C), and lambda and T to `digits` digits."""
-        numbers: dict[Symbol, Any] = dict(exact_values(values))
-        return numbers | {
-            lam: self.eigenvalue.subs(numbers).evalf(digits),
-            T: self.rest.subs(numbers).evalf(digits),
-        }
-
-    def numeric_terms(self, digits: int, values: Mapping[str, Any]) -> Terms:
-        """P's coefficients {(i, j): p_ij} of alpha^i / C^j, as mpmath numbers of `digits` digits."""
-        numbers = self.numbers(digits, values)
-        with mpmath.workdps(digits):
-            point = [as_mpf(numbers[symbol]) for symbol in self._term_values[0]]
-            found = self._term_values[1](*point)
-            return {key: mpmath.mpf(p) for (key, _), p in zip(self._terms, found, strict=True)}
-
-    @cached_property
-    def _term_values(self) -> tuple[list[Symbol], Callable[..., list[Any]]]:
-        """The symbols of P's coefficients, and a function of them that returns all coefficients."""
-        symbols = [symbol for symbol in ARGUMENTS.values() if symbol != C] + [lam, T]
-        return symbols, lambdify(symbols, [p for _, p in self._terms], modules="mpmath", cse=True)
-
-    def _gaussian(self, digits: int, values: Mapping[str, Any]) -> mpmath.mpf:
-        """alpha at C = inf."""
-        at_infinity = {**values, "C": float("inf")}
-        with mpmath.workdps(digits):
-            return +self.solve(digits=digits, **at_infinity).alpha
+        return solver_source(self.closure)
 
 
 def _has_positive_ridge(candidate: Expr) -> bool:
@@ -304,31 +225,6 @@ def reduced_equation(
     ValueError
         For an unknown name; the message lists what exists.
     """
-    assumed = _closure(closure)
-    return _derive(closure, activation, _complexity(assumed, include_complexity))
-
-
-_closure, _complexity = closure, include_complexity
-
-
-@cache
-def _derive(name: str, activation: str, complexity: bool) -> ReducedEquation:
-    assumed = _closure(name)
-    of_l = free_energy.target_eigenvalue(activation)
-    eigenvalue = simplify(of_l.subs(l_star, free_energy.prior_variance()))
-    found = derivation.stationary(eigenvalue, of_l, complexity)
-    return ReducedEquation(
-        closure=name,
-        activation=activation,
-        include_complexity=complexity,
-        steps=derivation.steps(assumed, activation, found, eigenvalue, complexity),
-        chi=found.chi,
-        ratio=found.ratio,
-        ridge=derivation.ridge_of(found),
-        inert=derivation.inert_of(assumed, found, complexity),
-        condition=assumed.condition,
-        inert_condition=found.inert,
-        discrepancy=derivation.discrepancy(assumed.first_order, assumed.condition),
-        eigenvalue=eigenvalue,
-        rest=free_energy.rest_of_trace(activation),
-    )
+    complexity = closures.include_complexity(closures.closure(closure), include_complexity)
+    found = derived(closure, activation, complexity)
+    return ReducedEquation(**{field.name: getattr(found, field.name) for field in fields(found)})

@@ -12,7 +12,7 @@ from sympy import Expr, Function, Poly, Symbol, diff, discriminant, expand, fact
 
 from analytic.cache import load_source
 from analytic.codegen import function, module, template
-from analytic.reduced import ReducedEquation
+from analytic.equation import Equation
 from analytic.series import algebraic_series
 from analytic.symbols import (
     ARGUMENTS,
@@ -44,7 +44,7 @@ _REST = Symbol("rest")
 _MU = Symbol("mu")
 
 
-def _scaled(equation: ReducedEquation) -> tuple[Expr, Expr, Expr]:
+def _scaled(equation: Equation) -> tuple[Expr, Expr, Expr]:
     """alpha_GP, mu and t in the symbols of the compact equation."""
     (gaussian,) = solve(equation.compact.subs(C, 1 / x).subs(x, 0), alpha)
     return (
@@ -54,7 +54,7 @@ def _scaled(equation: ReducedEquation) -> tuple[Expr, Expr, Expr]:
     )
 
 
-def _prove(equation: ReducedEquation, printed: Expr) -> None:
+def _prove(equation: Equation, printed: Expr) -> None:
     """Raise unless P(alpha_GP a) is `printed` at the values of mu and t."""
     gaussian, mu_value, t_value = _scaled(equation)
     claimed = printed.subs({mu: mu_value, t: t_value}, simultaneous=True)
@@ -62,7 +62,7 @@ def _prove(equation: ReducedEquation, printed: Expr) -> None:
         raise AssertionError(f"{printed} is not the equation of closure {equation.closure}")
 
 
-def solver_module(equation: ReducedEquation) -> str:
+def solver_module(equation: Equation) -> str:
     """numerics/_generated/reduced_<closure>.py."""
     lets = {_REST: 1 - a, _GAP: _REST + mu * a, _UNFROZEN: 1 - t * a**2}
     gap, unfrozen = lets[_GAP].subs(_REST, 1 - a), lets[_UNFROZEN]
@@ -106,7 +106,7 @@ def solver_module(equation: ReducedEquation) -> str:
     return module(title, "from math import inf, nan, sqrt\n\nfrom numba import njit\n", body)
 
 
-def unlearned_function(equation: ReducedEquation) -> str:
+def unlearned_function(equation: Equation) -> str:
     """sigma^2 alpha_test at a root alpha, the ridge being sigma^2/n."""
     at = {kappa: sigma2 / n}
     (eigenvalue,) = solve(alpha - equation.discrepancy.train.subs(at), lam_star)
@@ -116,7 +116,7 @@ def unlearned_function(equation: ReducedEquation) -> str:
     return function("unlearned", arguments, [printed], doc="sigma^2 alpha_test.")
 
 
-def compile_residual(equation: ReducedEquation) -> Callable[..., tuple[float, ...]]:
+def compile_residual(equation: Equation) -> Callable[..., tuple[float, ...]]:
     """P and its derivatives with respect to alpha and every argument, as one Numba kernel."""
     by = [alpha, *ARGUMENTS.values()]
     outputs = [equation.residual, *(diff(equation.residual, symbol) for symbol in by)]

@@ -10,8 +10,8 @@ from sympy import asin as sympy_asin
 from sympy.polys.ring_series import rs_asin
 
 from analytic.codegen import function, module, template
+from analytic.equation import Equation
 from analytic.primitives import PRIMITIVES
-from analytic.reduced import ReducedEquation
 from analytic.symbols import (
     ARGUMENTS,
     C,
@@ -37,19 +37,19 @@ _LAM, _SHARE = Symbol("lam"), Symbol("share")
 _N, _S, _n = _NAMED[N], _NAMED[S], _NAMED[n]
 
 
-def _learned_share(equation: ReducedEquation) -> Expr:
+def _learned_share(equation: Equation) -> Expr:
     """f = lambda_*/(lambda_* + kappa) = r/W in W, y and c."""
     units = {alpha: 1 / (n * lam * W), g2: y * C * lam, N: c * C}
     return cancel(equation.ratio.subs(units, simultaneous=True) / W)
 
 
-def _inert(equation: ReducedEquation) -> Expr:
+def _inert(equation: Equation) -> Expr:
     """The quadratic of r_0 in k and c, leading coefficient 1."""
     scaled = equation.inert_condition.subs({kappa: k * lam, N: c * C}, simultaneous=True)
     return Poly(cancel(scaled / (lam * C)), r_inert).monic().as_expr().subs(r_inert, r0)
 
 
-def _balance(equation: ReducedEquation) -> Expr:
+def _balance(equation: Equation) -> Expr:
     """G = the closure's condition over lambda, in k, f, r_0; proved equal to the form printed."""
     units = {lam_star: lam * k * f / (1 - f), lam_inert: lam * r0, sigma2: lam * tau - T}
     derived = equation.condition.subs(units).subs(kappa, k * lam) / lam
@@ -59,7 +59,7 @@ def _balance(equation: ReducedEquation) -> Expr:
     return printed
 
 
-def _unlearned(equation: ReducedEquation) -> Expr:
+def _unlearned(equation: Equation) -> Expr:
     """sigma^2 alpha_test in f."""
     return cancel(equation.discrepancy.unlearned.subs(lam_star, kappa * f / (1 - f)))
 
@@ -80,7 +80,7 @@ def excess_function() -> str:
     )
 
 
-def rest_function(equation: ReducedEquation) -> str:
+def rest_function(equation: Equation) -> str:
     """T, with asin u = u + (asin u - u) put in, so that what cancels is gone."""
     (arc,) = equation.rest.atoms(sympy_asin)
     rest = equation.rest.subs(arc, arc.args[0] + Function("asin_excess")(arc.args[0]))
@@ -88,7 +88,7 @@ def rest_function(equation: ReducedEquation) -> str:
     return function("rest_of_trace", arguments, [factor(rest).xreplace(_NAMED)], doc="T.")
 
 
-def eigenvalue_function(equation: ReducedEquation) -> str:
+def eigenvalue_function(equation: Equation) -> str:
     """lambda."""
     arguments = [_NAMED[symbol] for symbol in (N, S, sigma_w2, sigma_a2)]
     value = equation.eigenvalue.xreplace(_NAMED)
@@ -110,7 +110,7 @@ def _scaled_function(complexity: Symbol) -> str:
     return function("scaled", names, outputs, lets, "lambda, tau, y and c.")
 
 
-def ridge_module(equation: ReducedEquation) -> str:
+def ridge_module(equation: Equation) -> str:
     """numerics/_generated/reduced_ridge.py, for c = N/C and c = 0 together."""
     share = _learned_share(equation)
     inert, balance = _inert(equation), _balance(equation).xreplace({N: _N, S: _S, n: _n})

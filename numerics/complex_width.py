@@ -161,8 +161,8 @@ def alpha_series(
     count += count % 2
     plane = ComplexWidth(bound)
     if circle is None:
-        _, growth = plane.state(np.eye(plane.X.shape[2]))
-        circle = CIRCLE / np.linalg.norm(growth, 2)
+        _, growth = plane.state(np.eye(plane.X.shape[2], dtype=complex))
+        circle = CIRCLE / float(np.linalg.norm(growth, 2))
     radius = checks.positive(circle, "circle")
     half = np.empty(count // 2 + 1, dtype=complex)  # alpha at the conjugate is the conjugate
     R = None

@@ -1,0 +1,58 @@
+"""Roots of an equation at numbers, the physical one, and the series of alpha and of what follows from it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import mpmath
+
+from analytic.equation import Equation
+from analytic.numbers import inverse_width
+from analytic.observables import OBSERVABLES, State, observable_series, state_at
+from analytic.series import algebraic_series
+from analytic.singularities import Root, isolated_roots
+
+
+def roots(eq: Equation, digits: int, values: Mapping[str, Any]) -> list[Root]:
+    """All real roots, isolated by exact arithmetic; the physical one marked."""
+    width = inverse_width(values)
+    numbers = eq.numbers(digits + 30, values)
+    terms = eq.numeric_terms(digits + 30, values)
+    with mpmath.workdps(digits + 20):
+        return isolated_roots(terms, width, lambda root: state_at(eq, root, numbers, width), digits)
+
+
+def state(eq: Equation, root: Any, digits: int, values: Mapping[str, Any]) -> State:
+    """What belongs to a root."""
+    with mpmath.workdps(digits + 15):
+        return state_at(eq, root, eq.numbers(digits + 15, values), inverse_width(values))
+
+
+def physical(eq: Equation, digits: int, values: Mapping[str, Any]) -> State:
+    """The state of the physical root; ValueError where there is none."""
+    for root in roots(eq, digits + 10, values):
+        if root.physical:
+            return state(eq, root.value, digits, values)
+    raise ValueError(f"closure {eq.closure} has no physical root here: eq.roots(...) says why")
+
+
+def gaussian(eq: Equation, digits: int, values: Mapping[str, Any]) -> mpmath.mpf:
+    """alpha at C = inf."""
+    at_infinity = {**values, "C": float("inf")}
+    with mpmath.workdps(digits):
+        return +physical(eq, digits, at_infinity).alpha
+
+
+def series(eq: Equation, order: int, of: str, digits: int, values: Mapping[str, Any]) -> list[Any]:
+    """c_0..c_order of an observable in 1/C, as mpmath numbers."""
+    checked(of)
+    with mpmath.workdps(digits + 10):
+        coefficients = eq.numeric_terms(digits + 10, values)
+        found = algebraic_series(coefficients, gaussian(eq, digits + 10, values), order)
+        return observable_series(eq, of, found, eq.numbers(digits + 10, values))
+
+
+def checked(of: str) -> str:
+    """The name of an observable; ValueError listing what exists."""
+    if of not in OBSERVABLES:
+        raise ValueError(f"of={of!r} is not one of {', '.join(OBSERVABLES)}")
+    return of
