@@ -5,20 +5,25 @@ from analytic.closures import CLOSURES, closure
 from analytic.codegen import module
 from analytic.equation import derived
 from analytic.kernel_modules import activation_module, numpy_module
+from analytic.mean_modules import relu_module, series_module
 from analytic.one_over_n_module import one_over_n_module
 from analytic.reduced_module import solver_module
 from analytic.ridge_module import ridge_module
+
+# Kernels over (variance, mean) of each unit: the ReLU, and what activations without a closed form share.
+WITH_MEANS = ("relu", "series")
 
 
 def registry_module() -> str:
     """numerics/_generated/__init__.py: the names, and import on demand."""
     body = f'''\
 ACTIVATIONS = {tuple(ACTIVATIONS)!r}
+WITH_MEANS = {WITH_MEANS!r}
 
 
 def load(name: str) -> ModuleType:
-    """The Numba kernels of one activation; importing compiles nothing."""
-    return _load(name, "")
+    """The Numba kernels of one activation, or those of "series"; importing compiles nothing."""
+    return import_module(f"numerics._generated.{{name}}") if name in WITH_MEANS else _load(name, "")
 
 
 def load_numpy(name: str) -> ModuleType:
@@ -49,7 +54,7 @@ def solver_source(name: str) -> str:
 
 def generated_files() -> dict[str, str]:
     """File name under numerics/_generated -> text, for everything that is committed there."""
-    files = {"__init__.py": registry_module()}
+    files = {"__init__.py": registry_module(), "relu.py": relu_module(), "series.py": series_module()}
     for name in ACTIVATIONS:
         files[f"{name}.py"] = activation_module(name)
         files[f"{name}_numpy.py"] = numpy_module(name)

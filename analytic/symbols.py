@@ -21,6 +21,16 @@ D2 = Symbol("D2", positive=True)
 u = Symbol("u", real=True)
 r = Symbol("r", positive=True)
 
+# The pair with means, and what the step functions of its ReLUs leave: P = E[theta theta],
+# A1 = E[delta theta], A2 = E[theta delta], J = E[delta delta] and Delta = det K J.
+m1 = Symbol("m1", real=True)
+m2 = Symbol("m2", real=True)
+P = Symbol("P", real=True)
+A1 = Symbol("A1", real=True)
+A2 = Symbol("A2", real=True)
+J = Symbol("J", real=True)
+Delta = Symbol("Delta", real=True)
+
 _LATEX = {
     "sigma2": r"\sigma^{2}",
     "sigma_w2": r"\sigma_{w}^{2}",
