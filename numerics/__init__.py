@@ -1,7 +1,7 @@
 """Equations of state of finite-width networks, solved: feature learning beyond the Gaussian process."""
 
-from numerics import datasets, reduced
-from numerics._generated import ACTIVATIONS
+from numerics import activations, datasets, reduced
+from numerics.activations import ACTIVATIONS
 from numerics.branches import Branches
 from numerics.complex_width import alpha_series
 from numerics.cost import Cost, NotEnoughMemory, estimate_cost
@@ -28,6 +28,7 @@ __all__ = [
     "NotEnoughMemory",
     "Path",
     "Solution",
+    "activations",
     "alpha_series",
     "cnn",
     "datasets",

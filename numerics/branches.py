@@ -114,11 +114,13 @@ class Branches(Sequence[FoundBranch]):
 
 
 def random_theta(chain: Chain, rng: np.random.Generator) -> Blocks:
-    """A random state: Gaussian symmetric theta_l, whose eigenvalues fill a semicircle."""
+    """A random state: Gaussian symmetric theta_l, whose eigenvalues fill a semicircle, and Gaussian mu_l."""
     blocks = []
-    for size in chain.sizes:
-        G = rng.standard_normal((size, size))
-        blocks.append(SPREAD * (G + G.T) / np.sqrt(2 * size))
+    for shape in chain.shapes:
+        G = rng.standard_normal(shape)
+        blocks.append(
+            SPREAD * (G + G.T) / np.sqrt(2 * shape[0]) if len(shape) == 2 else G / np.sqrt(shape[0])
+        )
     return tuple(blocks)
 
 

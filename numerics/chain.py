@@ -18,6 +18,10 @@ to the one below follows without inverting Q_l:
     -2 dF/dQ_l = T_l + T_l K_l T_l / N_l + L_l^{-T} Z_l L_l^{-1},
 
 the last term, which makes the gradient exact off the solution, vanishing with E_l (derived).
+
+Where the activation is not odd each unit has a mean too: m_l = L_l mu_l, and P^{1/2} mu_1 for the input
+weights. F gains N_l/2 |mu_l|^2 per layer, the state the vectors mu_l behind the matrices theta_l, and
+everything conjugate to the state vectors likewise (`numerics.means`).
 """
 
 from __future__ import annotations
@@ -34,10 +38,11 @@ from numerics.data_terms import DataTerm, NotPositiveDefinite, mean_field, mirro
 from numerics.factors import Factor, factor, range_basis
 from numerics.fan_in import finite_fan_in
 from numerics.kernel_maps import KernelMap
+from numerics.means import Mean, MeanPull
 from numerics.preactivations import HiddenKernel, InputKernel, Kernel
 
 Array = NDArray[np.float64]
-Blocks = tuple[Array, ...]  # one symmetric matrix per hidden layer
+Blocks = tuple[Array, ...]  # one symmetric matrix per hidden layer, then, unless odd, one vector per layer
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,19 @@ class Layer:
     """One hidden layer of a chain at one state.
 
     `factor` is L_l, None for the input layer; `covariance` is Sigma or K_l; `kernel` gives the blocks of
-    its pre-activations.
+    its pre-activations; `mean` is None where the activation is odd.
     """
 
     exponential: Exponential
     factor: Factor | None
     covariance: Array
     kernel: Kernel
+    mean: Mean | None = None
+
+    @property
+    def KL(self) -> float:
+        """Per unit."""
+        return self.exponential.KL + (self.mean.KL if self.mean else 0.0)
 
 
 @dataclass(frozen=True)
@@ -85,13 +96,14 @@ class Pull:
     data : DataTerm
     layers : tuple of Layer
     T : tuple of arrays
-        T_l = -2 d(rest of F)/d(Sigma or K_l), symmetric.
+        T_l = -2 d(rest of F)/d(Sigma or K_l), symmetric; then t_l = -d(rest of F)/dm_l.
     E : tuple of arrays
-        The natural gradient, symmetric.
+        The natural gradient: E_l, symmetric, then e_l = mu_l - L_l^T t_l / N_l.
     messages : tuple of arrays
         -2 dF/dQ of the kernel above each layer, the last one A; lower triangles valid.
     residuals : tuple of float
-        max |Sigma (P^{-1} - T/N_1) - I| and max |K_l - Q_l - Q_l T_l K_l / N_l| / max |Q_l|.
+        max |Sigma (P^{-1} - T/N_1) - I| and max |K_l - Q_l - Q_l T_l K_l / N_l| / max |Q_l|, or, where
+        that is larger, max |m_l - Q_l t_l / N_l| / max(|m_l|, sqrt(max diag Q_l)).
     """
 
     data: DataTerm
@@ -135,6 +147,11 @@ class Chain:
         self.prior_variance = prior_variance
         self.maps = tuple(maps)
 
+    @property
+    def odd(self) -> bool:
+        """Whether the activation is: then every mean is zero, and none is tracked."""
+        return self.maps[0].activation.odd
+
     @cached_property
     def bases(self) -> tuple[Array | None, ...]:
         """Of each hidden layer above the first: a basis of the range of Q_l where that is singular.
@@ -162,9 +179,15 @@ class Chain:
         return (self.X.shape[2], *ranks)
 
     @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of each block of a state: the matrices theta_l, then the vectors mu_l unless odd."""
+        vectors = () if self.odd else self.sizes
+        return (*((size, size) for size in self.sizes), *((size,) for size in vectors))
+
+    @property
     def prior(self) -> Blocks:
-        """theta = 0, the Gaussian process."""
-        return tuple(np.zeros((size, size)) for size in self.sizes)
+        """theta = 0 and mu = 0, the Gaussian process."""
+        return tuple(np.zeros(shape) for shape in self.shapes)
 
     def layers(self, theta: Blocks) -> tuple[Layer, ...]:
         """Sigma, K_2, ... at a state.
@@ -175,13 +198,16 @@ class Chain:
             When a hidden layer's Q has no Cholesky factor.
         """
         std = np.sqrt(self.prior_variance)
-        first = Exponential.of(theta[0])
+        matrices, vectors = theta[: len(self.maps)], theta[len(self.maps) :]
+        first = Exponential.of(matrices[0])
         Sigma = std[:, None] * first.M * std
-        layers = [Layer(first, None, Sigma, InputKernel.at(self.X, Sigma))]
-        for level, block in enumerate(theta[1:]):
+        mean = None if self.odd else Mean(vectors[0], std * vectors[0])
+        layers = [Layer(first, None, Sigma, InputKernel.at(self.X, Sigma, mean.m if mean else None), mean)]
+        for level, block in enumerate(matrices[1:]):
             pixels = self.maps[level].receptive.pixels_out
+            mu = None if self.odd else vectors[level + 1]
             layers.append(
-                _hidden(self.maps[level].value(layers[-1].kernel), self.bases[level], block, pixels)
+                _hidden(self.maps[level].value(layers[-1].kernel), self.bases[level], block, mu, pixels)
             )
         return tuple(layers)
 
@@ -200,28 +226,42 @@ class Chain:
         T: list[Array] = []
         E: list[Array] = []
         messages: list[Array] = []
+        means: list[MeanPull] = []
         residuals: list[float] = []
         message = data.A
+        std = np.sqrt(self.prior_variance)
         for level in reversed(range(len(layers))):
             layer, x = layers[level], inverse_widths[level]
             messages.insert(0, message)
-            T_l = self.maps[level].adjoint(layer.kernel, message)
+            T_l, slope = self.maps[level].adjoints(layer.kernel, message)
+            pull = None
+            if layer.mean is not None:
+                pull = MeanPull.of(layer.mean, slope / 2, layer.factor, std, x)
+                means.insert(0, pull)
             if level > 0:
-                message, E_l, residual = _relay(layer, T_l, x)
+                message, E_l, residual = _relay(layer, T_l, pull, x)
             else:
-                E_l, residual = _input(np.sqrt(self.prior_variance), layer, T_l, x)
+                E_l, residual = _input(std, layer, T_l, x)
             T.insert(0, T_l)
             E.insert(0, E_l)
-            residuals.insert(0, residual)
-        return Pull(data, layers, tuple(T), tuple(E), tuple(messages), tuple(residuals))
+            residuals.insert(0, max(residual, pull.residual) if pull else residual)
+        return Pull(
+            data,
+            layers,
+            (*T, *(pull.t for pull in means)),
+            (*E, *(pull.e for pull in means)),
+            tuple(messages),
+            tuple(residuals),
+        )
 
 
-def _hidden(Q: Array, basis: Array | None, theta: Array, pixels: int) -> Layer:
+def _hidden(Q: Array, basis: Array | None, theta: Array, mu: Array | None, pixels: int) -> Layer:
     exponential = Exponential.of(theta)
     with parallel.for_factorisation(len(Q)):
         L = factor(Q, basis)
         K = L.outer(exponential.M)
-    return Layer(exponential, L, K, HiddenKernel.at(K, pixels))
+    mean = None if mu is None else Mean(mu, L.times(mu))
+    return Layer(exponential, L, K, HiddenKernel.at(K, pixels, mean.m if mean else None), mean)
 
 
 def _input(std: Array, layer: Layer, T: Array, x: float) -> tuple[Array, float]:
@@ -233,7 +273,7 @@ def _input(std: Array, layer: Layer, T: Array, x: float) -> tuple[Array, float]:
     return (E + E.T) / 2, float(np.abs(std[:, None] * equation / std).max())
 
 
-def _relay(layer: Layer, T: Array, x: float) -> tuple[Array, Array, float]:
+def _relay(layer: Layer, T: Array, mean: MeanPull | None, x: float) -> tuple[Array, Array, float]:
     """What a hidden layer tells the one below, -2 dF/dQ_l, with its own gradient and residual."""
     L, exponential, K = layer.factor, layer.exponential, layer.covariance
     assert L is not None
@@ -247,6 +287,9 @@ def _relay(layer: Layer, T: Array, x: float) -> tuple[Array, Array, float]:
         message *= x
         message += T
         Z = np.tril(B @ exponential.root @ E @ exponential.inverse_root)
+        if mean is not None:
+            message += x * np.multiply.outer(mean.t, mean.t)
+            Z += np.tril(np.multiply.outer(mean.s, mean.e))
         Z += np.tril(Z, -1).T
         message += L.pull_back(Z)
         Q = L.product

@@ -170,6 +170,14 @@ def covariance(values: ArrayLike, size: int, name: str) -> Array:
     return (array + array.T) / 2
 
 
+def vector(values: ArrayLike, size: int, name: str) -> Array:
+    """A (size,) array."""
+    array = _real_array(values, name)
+    if array.shape != (size,):
+        raise ValueError(f"{name} has shape {array.shape}; give ({size},) numbers")
+    return array
+
+
 def _real_array(values: ArrayLike, name: str) -> Array:
     """A finite float64 array; complex numbers, text and objects are refused."""
     try:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
+from numerics._generated import ACTIVATIONS as HOLOMORPHIC
 from numerics._generated import load_numpy
 from numerics.network import Network
 from numerics.problem import Problem, problem
@@ -59,6 +60,10 @@ class ComplexWidth:
     def __init__(self, bound: Problem):
         net, chain = bound.net, bound.field.chain
         plain = len(net.widths) == 1 and net.readout == "per_pixel" and net.bias_variance == 0
+        if net.activation not in HOLOMORPHIC:
+            raise ValueError(
+                f"complex widths are for {HOLOMORPHIC}, not {net.activation!r}; use sol.first_order"
+            )
         if not plain or chain.y.shape[1] != 1 or len(np.unique(chain.noise_variance)) != 1:
             raise ValueError(
                 "complex widths are for two layers, a weight per pixel, no biases, one output and one "

@@ -53,8 +53,11 @@ class Branch:
         self.field = field
         self.tol = tol
         self.method = method
-        self.slopes = theta_slopes(field)  # d theta_l / d(1/N_l) at the Gaussian process
-        self.tops = tuple(max(float(np.linalg.eigvalsh(slope)[-1]), 0.0) for slope in self.slopes)
+        if method == "newton" and not field.chain.odd:
+            raise ValueError("method='newton' is not there for units with means; use method='auto'")
+        self.slopes = theta_slopes(field)  # d (theta_l, mu_l) / d(1/N_l) at the Gaussian process
+        matrices = self.slopes[: len(field.net.widths)]
+        self.tops = tuple(max(float(np.linalg.eigvalsh(slope)[-1]), 0.0) for slope in matrices)
         self._solved: list[Node] = []
 
     def solve(self, inverse_widths: Sequence[float], max_iter: int, start: Blocks | None = None) -> Outcome:
@@ -83,11 +86,11 @@ class Branch:
         near = sorted(line, key=lambda node: abs(self._coordinate(node.inverse_widths) - s))[:NODES]
         predicted = []
         per_s = 1.0 / np.expm1(s)  # dt/ds at the Gaussian process, over t
-        for layer, slope in enumerate(self.slopes):
+        for block, slope in enumerate(self.slopes):
             abscissae = [self._coordinate(node.inverse_widths) for node in near]
-            values = [node.theta[layer] for node in near]
+            values = [node.theta[block] for node in near]
             if len(near) < NODES:
-                at_gp = (inverse_widths[layer] * per_s) * slope
+                at_gp = (inverse_widths[block % len(inverse_widths)] * per_s) * slope
                 abscissae = [0.0, 0.0, *abscissae]
                 values = [np.zeros_like(slope), at_gp, *values]
             predicted.append(KroghInterpolator(abscissae, np.array(values))(s))
@@ -111,11 +114,12 @@ class Branch:
         chain, tol = self.field.chain, self.tol
         if self.method == "newton":
             return newton.solve(chain, inverse_widths, theta, tol, budget)
-        share = budget if self.method == "anderson" else math.ceil(ANDERSON_SHARE * budget)
+        only = self.method == "anderson" or not chain.odd  # Hessian products know no means
+        share = budget if only else math.ceil(ANDERSON_SHARE * budget)
         outcome = fixed_point.solve(chain, inverse_widths, theta, tol, share)
         left = budget - outcome.gradients
         stopped = outcome.status in (Status.STALLED, Status.MAX_ITERATIONS)
-        if self.method == "anderson" or not stopped or left <= newton.STEP:
+        if only or not stopped or left <= newton.STEP:
             return outcome
         spent = outcome.gradients
         outcome = newton.solve(chain, inverse_widths, outcome.state.theta, tol, left)

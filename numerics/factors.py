@@ -62,6 +62,15 @@ class Factor:
         Phi[np.diag_indices(len(Phi))] /= 2
         return Phi
 
+    def times(self, mu: Array) -> Array:
+        """L mu, (dim,)."""
+        inside = self.lower @ mu
+        return inside if self.basis is None else self.basis @ inside
+
+    def transposed(self, t: Array) -> Array:
+        """L^T t, (rank,)."""
+        return self.lower.T @ (t if self.basis is None else self.basis.T @ t)
+
     @property
     def dense(self) -> Array:
         """L as an array (dim, rank)."""

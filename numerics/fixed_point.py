@@ -1,12 +1,13 @@
 """Stationarity of F at given widths: an Anderson-accelerated fixed point, guarded by F.
 
 The unknowns are the theta_l of `numerics.chain`, in which every covariance stays positive definite and
-the multiplicative growth of learned directions becomes steps of order one. -E_l is a descent direction of
-F and, where the rest of the equations varies little, the whole step to the solution.
+the multiplicative growth of learned directions becomes steps of order one, and its means mu_l. -E_l is a
+descent direction of F and, where the rest of the equations varies little, the whole step to the solution.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -46,7 +47,7 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class State:
-    """One theta with all that the data say there.
+    """One state (theta, mu) with all that the data say there.
 
     Attributes
     ----------
@@ -110,8 +111,7 @@ def evaluate(chain: Chain, inverse_widths: Sequence[float], theta: Blocks) -> St
 def state_of(pull: Pull, theta: Blocks, inverse_widths: Sequence[float]) -> State:
     """What stays of a pull at theta once its n x n arrays are gone."""
     KL_terms = tuple(
-        layer.exponential.KL / x if x > 0 else 0.0
-        for layer, x in zip(pull.layers, inverse_widths, strict=True)
+        layer.KL / x if x > 0 else 0.0 for layer, x in zip(pull.layers, inverse_widths, strict=True)
     )
     return State(
         theta=theta,
@@ -126,7 +126,7 @@ def state_of(pull: Pull, theta: Blocks, inverse_widths: Sequence[float]) -> Stat
 
 def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: float, max_iter: int) -> Outcome:
     """Solve E = 0 from a start; every step lowers F or the natural gradient."""
-    metric = _Metric(chain.sizes, inverse_widths)
+    metric = _Metric(chain.shapes, inverse_widths)
     start = _try(chain, inverse_widths, theta)
     if start is None:
         return Outcome(evaluate(chain, inverse_widths, chain.prior), Status.INDEFINITE, 2, "anderson")
@@ -162,13 +162,18 @@ def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: flo
 
 
 class _Metric:
-    """Unknowns as one vector in which the Fisher metric of F's KL terms is Euclidean, up to a factor."""
+    """Unknowns as one vector in which the Fisher metric of F's KL terms is Euclidean, up to a factor.
 
-    def __init__(self, sizes: Sequence[int], inverse_widths: Sequence[float]):
+    It is N_l/2 tr H^2 for a covariance and N_l |dmu|^2 for a mean.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]], inverse_widths: Sequence[float]):
         largest = max(inverse_widths)
-        self.sizes = sizes
-        self.weights = [np.sqrt(largest / x) if x > 0 else 1.0 for x in inverse_widths]
-        self.memory = int(np.clip(SECANT_DOUBLES / sum(2 * size**2 for size in sizes), 4, MOST_SECANTS))
+        layers = [np.sqrt(largest / x) if x > 0 else 1.0 for x in inverse_widths]
+        self.shapes = shapes
+        self.sizes = [math.prod(shape) for shape in shapes]
+        self.weights = [*layers, *(np.sqrt(2.0) * weight for weight in layers)][: len(shapes)]
+        self.memory = int(np.clip(SECANT_DOUBLES / (2 * sum(self.sizes)), 4, MOST_SECANTS))
 
     def vector(self, blocks: Blocks) -> Array:
         return np.concatenate(
@@ -176,15 +181,14 @@ class _Metric:
         )
 
     def blocks(self, vector: Array) -> Blocks:
-        ends = np.cumsum([size**2 for size in self.sizes])[:-1]
-        parts = np.split(vector, ends)
+        parts = np.split(vector, np.cumsum(self.sizes)[:-1])
         return tuple(
-            part.reshape(size, size) / weight
-            for part, size, weight in zip(parts, self.sizes, self.weights, strict=True)
+            part.reshape(shape) / weight
+            for part, shape, weight in zip(parts, self.shapes, self.weights, strict=True)
         )
 
     def capped(self, step: Array) -> Array:
-        """The step, shortened so that no layer's theta moves by more than LONGEST_STEP."""
+        """The step, shortened so that no layer's theta or mu moves by more than LONGEST_STEP."""
         longest = max(float(np.linalg.norm(block)) for block in self.blocks(step))
         return step if longest <= LONGEST_STEP else step * (LONGEST_STEP / longest)
 

@@ -45,6 +45,8 @@ class Hessian:
     """
 
     def __init__(self, chain: Chain, pull: Pull, inverse_widths: Sequence[float]):
+        if not chain.odd:
+            raise NotImplementedError("Hessian products of networks whose units have means are not there")
         self.chain = chain
         self.pull = pull
         self.inverse_widths = tuple(inverse_widths)

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import parallel
-from numerics._generated import load
+from numerics.activations import Activation, named
 from numerics.parallel import Span
 from numerics.pixels import Group, Receptive
-from numerics.preactivations import Kernel
+from numerics.preactivations import Gatherer, Kernel
 
 Array = NDArray[np.float64]
 
@@ -57,17 +57,24 @@ class KernelMap:
     receptive : Receptive
     variance : float
         sigma^2 of the weights above, with the fan-in divided out by the receptive field.
-    activation : str
-        Whose generated kernels to run.
+    activation : str or Activation
+        Whose kernels to run.
     bias_variance : float
         Prior variance of the units' biases, added to every entry.
     """
 
-    def __init__(self, receptive: Receptive, variance: float, activation: str, bias_variance: float = 0.0):
+    def __init__(
+        self,
+        receptive: Receptive,
+        variance: float,
+        activation: str | Activation,
+        bias_variance: float = 0.0,
+    ):
         self.receptive = receptive
         self.variance = variance
         self.bias_variance = bias_variance
-        self.kernels = load(activation)
+        self.activation = named(activation)
+        self.kernels = self.activation.loops
 
     def value(self, kernel: Kernel) -> Array:
         """Q of a symmetric kernel, (P_out n, P_out n); the lower triangle is valid, the rest is not."""
@@ -79,7 +86,7 @@ class KernelMap:
 
     def _sum(self, kernel: Kernel, triangle: bool) -> Array:
         D_row, D_col = self._statistics(kernel)
-        m, n = D_row.shape[1], D_col.shape[1]
+        m, n = D_row.shape[-1], D_col.shape[-1]
         Q = np.zeros((self.receptive.pixels_out * m, self.receptive.pixels_out * n))
 
         def work(spans: Sequence[Span]) -> None:
@@ -92,7 +99,7 @@ class KernelMap:
                     for a, b in group.pairs:
                         kernel.block(a, panel.rows, b, panel.cols, K)
                         self.kernels.add_value(
-                            K, D_row[a, slice(*panel.rows)], D_col[b, slice(*panel.cols)], part
+                            K, D_row[a, ..., slice(*panel.rows)], D_col[b, ..., slice(*panel.cols)], part
                         )
                     part *= self.variance * group.weight
                     total += part
@@ -102,17 +109,23 @@ class KernelMap:
         return Q
 
     def adjoint(self, kernel: Kernel, A: Array) -> Array:
-        """Tr{A dQ/dK}: V with sum_mn A_mn dQ_mn = sum_mn V_mn dK_mn, gathered by the kernel.
+        """Tr{A dQ/dK}: the first of `adjoints`, (S, S) or (P n, P n)."""
+        return self.adjoints(kernel, A)[0]
 
-        A is symmetric and its lower triangle is read; the result is (S, S) for an input kernel and
-        (P n, P n) for a hidden one, symmetric.
+    def adjoints(self, kernel: Kernel, A: Array) -> tuple[Array, Array]:
+        """(V, u) with sum_mn A_mn dQ_mn = sum_mn V_mn dK_mn + sum_m u_m dm_m, gathered by the kernel.
+
+        A is symmetric and its lower triangle is read. For an input kernel V is (S, S), with respect to
+        Sigma, and u (S,), with respect to m_w; for a hidden one (P n, P n) and (P n,). V is symmetric.
+        u is empty where the activation is odd.
         """
-        D, n = self._statistics(kernel)[0], kernel.v_col.shape[1]
+        D, moments = self._statistics(kernel)[0], self._moments(kernel)[0]
+        n = kernel.v_col.shape[1]
         gatherer = kernel.gatherer()
 
         def work(spans: Sequence[Span]) -> Array:
             buffers = _Buffers(2)
-            diagonal = np.zeros_like(D)
+            diagonal = np.zeros(moments.shape)
             for panel in self._panels(spans, n, triangle=True):
                 K, B = buffers.shaped(panel.shape)
                 rows, cols = slice(*panel.rows), slice(*panel.cols)
@@ -121,17 +134,26 @@ class KernelMap:
                     for a, b in group.pairs:
                         kernel.block(a, panel.rows, b, panel.cols, K)
                         self.kernels.adjoint(
-                            K, D[a, rows], D[b, cols], B, diagonal[a, rows], diagonal[b, cols]
+                            K,
+                            D[a, ..., rows],
+                            D[b, ..., cols],
+                            B,
+                            diagonal[a, ..., rows],
+                            diagonal[b, ..., cols],
                         )
                         gatherer.add(a, panel.rows, b, panel.cols, K)
             return diagonal
 
-        return gatherer.total(self._over(work, n))
+        return self._total(gatherer, self._over(work, n))
 
     def tangent(self, kernel: Kernel, moving: Kernel) -> Array:
-        """dQ when a symmetric kernel moves along `moving`; the lower triangle is valid."""
+        """dQ when a symmetric kernel moves along `moving`; the lower triangle is valid.
+
+        The blocks of `moving` are dK, its `v_row` is dv, the diagonal of dK, and its `m_row` is dm (None:
+        the means stay).
+        """
         D, n = self._statistics(kernel)[0], kernel.v_col.shape[1]
-        dv = moving.v_row
+        dv = self._moments(moving)[0]
         dQ = np.zeros((self.receptive.pixels_out * n,) * 2)
 
         def work(spans: Sequence[Span]) -> Array:
@@ -146,7 +168,13 @@ class KernelMap:
                         kernel.block(a, panel.rows, b, panel.cols, K)
                         moving.block(a, panel.rows, b, panel.cols, dK)
                         self.kernels.add_tangent(
-                            K, dK, D[a, rows], D[b, cols], dv[a, rows], dv[b, cols], part
+                            K,
+                            dK,
+                            D[a, ..., rows],
+                            D[b, ..., cols],
+                            dv[a, ..., rows],
+                            dv[b, ..., cols],
+                            part,
                         )
                     part *= self.variance * group.weight
                     total += part
@@ -158,13 +186,17 @@ class KernelMap:
 
     def adjoint_tangent(self, kernel: Kernel, moving: Kernel, A: Array, dA: Array) -> Array:
         """The change of `adjoint(kernel, A)` when the kernel moves along `moving` and A along dA."""
+        return self.adjoint_tangents(kernel, moving, A, dA)[0]
+
+    def adjoint_tangents(self, kernel: Kernel, moving: Kernel, A: Array, dA: Array) -> tuple[Array, Array]:
+        """(dV, du), the change of `adjoints(kernel, A)`; `moving` as in `tangent`, its dm entering both."""
         D, n = self._statistics(kernel)[0], kernel.v_col.shape[1]
-        dv = moving.v_row
+        dv = self._moments(moving)[0]
         gatherer = kernel.gatherer()
 
         def work(spans: Sequence[Span]) -> Array:
             buffers = _Buffers(4)
-            diagonal = np.zeros_like(D)
+            diagonal = np.zeros(dv.shape)
             for panel in self._panels(spans, n, triangle=True):
                 K, dK, B, dB = buffers.shaped(panel.shape)
                 rows, cols = slice(*panel.rows), slice(*panel.cols)
@@ -177,27 +209,38 @@ class KernelMap:
                         self.kernels.adjoint_tangent(
                             K,
                             dK,
-                            D[a, rows],
-                            D[b, cols],
-                            dv[a, rows],
-                            dv[b, cols],
+                            D[a, ..., rows],
+                            D[b, ..., cols],
+                            dv[a, ..., rows],
+                            dv[b, ..., cols],
                             B,
                             dB,
-                            diagonal[a, rows],
-                            diagonal[b, cols],
+                            diagonal[a, ..., rows],
+                            diagonal[b, ..., cols],
                         )
                         gatherer.add(a, panel.rows, b, panel.cols, K)
             return diagonal
 
-        return gatherer.total(self._over(work, n))
+        return self._total(gatherer, self._over(work, n))
+
+    def _moments(self, kernel: Kernel) -> tuple[Array, Array]:
+        """What the loops take of the pre-activations of rows and columns: variances (P, n), or (P, 2, n)
+        variances and means."""
+        if not self.activation.with_means:
+            return kernel.v_row, kernel.v_col
+        rows, cols = (
+            np.stack([v, np.zeros_like(v) if m is None else m], axis=1)
+            for v, m in ((kernel.v_row, kernel.m_row), (kernel.v_col, kernel.m_col))
+        )
+        return rows, cols
 
     def _statistics(self, kernel: Kernel) -> tuple[Array, Array]:
-        out = []
-        for v in (kernel.v_row, kernel.v_col):
-            D = np.empty(v.shape)
-            self.kernels.statistics(np.ascontiguousarray(v).reshape(-1), D.reshape(-1))
-            out.append(D)
-        return out[0], out[1]
+        rows, cols = self._moments(kernel)
+        return self.activation.statistics(rows), self.activation.statistics(cols)
+
+    def _total(self, gatherer: Gatherer, diagonal: Array) -> tuple[Array, Array]:
+        V, u = gatherer.total(diagonal)
+        return V, u[:0] if self.activation.odd else u
 
     def _over(self, work: Any, n: int) -> Array:
         """Run over the panels of a triangle and add up what the threads return."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from numerics import checks, pixels
-from numerics._generated import ACTIVATIONS
+from numerics.activations import Activation, named
 from numerics.pixels import Receptive
 
 Widths = tuple[float, ...]
@@ -27,8 +27,8 @@ class Network:
         sigma_l^2 of the weights into each hidden layer: a weight has prior variance sigma_l^2 / fan-in.
     readout_variance : float
         sigma_a^2 of the readout, over its fan-in.
-    activation : str
-        One of `numerics.ACTIVATIONS`.
+    activation : str or Activation
+        One of `numerics.ACTIVATIONS`, or your own (`numerics.activations.quadrature`).
     bias_variance : float
         sigma_b^2: prior variance of every unit's bias, the output's included; 0: no biases.
     fields : tuple of int, "all" or Receptive
@@ -42,7 +42,7 @@ class Network:
     widths: Widths
     weight_variances: tuple[float, ...]
     readout_variance: float
-    activation: str
+    activation: str | Activation
     bias_variance: float = 0.0
     fields: tuple[int | str | Receptive, ...] = ()
     readout: str | Receptive = "per_pixel"
@@ -93,7 +93,7 @@ def cnn(
     channels: float | Sequence[float],
     weight_variance: float | Sequence[float] = 2.0,
     readout_variance: float = 2.0,
-    activation: str = "erf",
+    activation: str | Activation = "erf",
     windows: Sequence[int | str | Receptive] = (),
     bias_variance: float = 0.0,
     readout: str | Receptive = "per_pixel",
@@ -112,8 +112,8 @@ def cnn(
         sigma_l^2: a weight into layer l has prior variance sigma_l^2 / fan-in.
     readout_variance : float
         sigma_a^2, over the fan-in of the readout: (pixels it sees) x (channels).
-    activation : str
-        One of `numerics.ACTIVATIONS`.
+    activation : str or Activation
+        One of `numerics.ACTIVATIONS`, or your own (`numerics.activations.quadrature`).
     windows : sequence
         Receptive fields of the hidden layers above the first: a window (int) that divides the number of
         pixels, "all" for a dense layer, or a `numerics.pixels.Receptive`.
@@ -142,7 +142,7 @@ def fcn(
     widths: float | Sequence[float],
     weight_variance: float | Sequence[float] = 2.0,
     readout_variance: float = 2.0,
-    activation: str = "erf",
+    activation: str | Activation = "erf",
     bias_variance: float = 0.0,
 ) -> Network:
     """Fully connected network on X of shape (n, d), Eq. (1); `widths=(N_1, N_2)` has three layers.
@@ -167,14 +167,13 @@ def _network(
     widths: Widths,
     weight_variance: float | Sequence[float],
     readout_variance: float,
-    activation: str,
+    activation: str | Activation,
     bias_variance: float,
     fields: tuple[int | str | Receptive, ...],
     readout: str | Receptive,
     flat: bool,
 ) -> Network:
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise ValueError(f"activation={activation!r} is unknown; choose one of {ACTIVATIONS}")
+    named(activation)
     many = isinstance(weight_variance, Sequence) and not isinstance(weight_variance, str)
     variances = tuple(weight_variance) if many else (weight_variance,) * len(widths)  # type: ignore[arg-type]
     if len(variances) != len(widths):

@@ -38,23 +38,27 @@ class FirstOrder:
 
 
 def theta_slopes(field: Field) -> Blocks:
-    """d theta_l / d(1/N_l) at the Gaussian process (derived).
+    """d theta_l / d(1/N_l), then d mu_l / d(1/N_l), at the Gaussian process (derived).
 
-    E = 0 reads e^{-theta} = I - L^T (T/N) L, so the slope is L^T T L with the Gaussian process's own T.
+    E = 0 reads e^{-theta} = I - L^T (T/N) L, so the slope is L^T T L with the Gaussian process's own T; that
+    of mu = L^T t/N is L^T t.
     """
     chain, gp = field.chain, field.gp
     std = np.sqrt(chain.prior_variance)
     layers = chain.layers(chain.prior)
-    hidden = [
-        layer.factor.inner(T) for layer, T in zip(layers, gp.T, strict=True) if layer.factor is not None
-    ]
-    return (std[:, None] * gp.T[0] * std, *hidden)
+    T, t = gp.T[: len(layers)], gp.T[len(layers) :]
+    roots = [layer.factor for layer in layers if layer.factor is not None]
+    hidden = [root.inner(T_l) for root, T_l in zip(roots, T[1:], strict=True)]
+    slopes = (std[:, None] * T[0] * std, *hidden)
+    if chain.odd:
+        return slopes
+    return (*slopes, std * t[0], *(root.transposed(t_l) for root, t_l in zip(roots, t[1:], strict=True)))
 
 
 def first_order(field: Field, ratios: Sequence[float]) -> FirstOrder:
     """Exact first order in 1/N (derived).
 
-    Every theta_l starts as theta_slope_l ratio_l / N; the change runs through the kernel maps, and
+    Every theta_l and mu_l starts as its slope times ratio_l / N; the change runs through the kernel maps, and
     d alpha = -tr(eps^T dQ_f eps) / y.y.
 
     Parameters
@@ -63,19 +67,21 @@ def first_order(field: Field, ratios: Sequence[float]) -> FirstOrder:
         N / N_l with N the last width; 0 for a layer that stays infinitely wide.
     """
     chain, gp = field.chain, field.gp
-    slopes = [ratio * slope for ratio, slope in zip(ratios, theta_slopes(field), strict=True)]
     layers = chain.layers(chain.prior)
+    scaled = [ratios[i % len(ratios)] * slope for i, slope in enumerate(theta_slopes(field))]
+    slopes, means = scaled[: len(layers)], scaled[len(layers) :]
     std = np.sqrt(chain.prior_variance)
     dSigma = std[:, None] * slopes[0] * std
-    Y = chain.X @ dSigma
-    dv = np.einsum("pns,pns->pn", Y, chain.X)
-    moving: InputKernel | HiddenKernel = InputKernel(Y, chain.X, dv, dv)
+    moving: InputKernel | HiddenKernel = InputKernel.at(
+        chain.X, dSigma, None if chain.odd else std * means[0]
+    )
     dQ = chain.maps[0].tangent(layers[0].kernel, moving)
     for level in range(1, len(layers)):
         root = layers[level].factor
         assert root is not None
         dK = mirrored(dQ) + root.outer(slopes[level])
-        moving = HiddenKernel.at(dK, chain.maps[level - 1].receptive.pixels_out)
+        dm = None if chain.odd else root.times(means[level])  # mu is zero, so L may stay
+        moving = HiddenKernel.at(dK, chain.maps[level - 1].receptive.pixels_out, dm)
         dQ = chain.maps[level].tangent(layers[level].kernel, moving)
     eps, noise = gp.data.eps, field.noise_variance[:, None]
     off_diagonal = 2.0 * np.sum(eps * (np.tril(dQ, -1) @ eps))

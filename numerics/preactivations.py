@@ -1,5 +1,7 @@
 """Kernels of pre-activations, by the block: K_ab[rows, columns] for pixels a, b and panels of samples.
 
+Where an activation is not odd the pre-activations have means too: h ~ N(m, K).
+
 The input layer's kernel K_ab = X_a Sigma X_b^T is never stored, a hidden layer's is an array. Both give
 blocks, and gather an adjoint (a gradient with respect to Sigma or to K) block by block.
 """
@@ -20,7 +22,9 @@ Array = NDArray[np.float64]
 class Kernel(Protocol):
     """A kernel between row inputs and column inputs (the same ones, but for test points).
 
-    `v_row`, `v_col` : (P, m), (P, n) variances of the pre-activations.
+    `v_row`, `v_col` : (P, m), (P, n) variances of the pre-activations; `m_row`, `m_col` : their means in
+    the same shapes, None where all are zero. Of a direction along which a kernel moves they are the changes
+    dv, dm.
     """
 
     @property
@@ -28,41 +32,51 @@ class Kernel(Protocol):
 
     @property
     def v_col(self) -> Array: ...
+    @property
+    def m_row(self) -> Array | None: ...
+    @property
+    def m_col(self) -> Array | None: ...
 
     def block(self, a: int, rows: Span, b: int, cols: Span, out: Array) -> None:
         """out = K_ab[rows, cols]."""
 
     def gatherer(self) -> Gatherer:
-        """Collects V = dF/dK of a symmetric kernel into a gradient."""
+        """Collects (V, u) = dF/d(K, m) of a symmetric kernel into a gradient."""
 
 
 class Gatherer(Protocol):
     def add(self, a: int, rows: Span, b: int, cols: Span, V: Array) -> None:
         """Take V_ab[rows, cols]; calls from several threads must not share rows."""
 
-    def total(self, diagonal: Array) -> Array:
-        """The gradient, with diagonal (P, n) added to V_aa's diagonals; symmetric."""
+    def total(self, diagonal: Array) -> tuple[Array, Array]:
+        """The gradients in the covariance (symmetric) and in the mean.
+
+        diagonal : (P, n) to add to V_aa's diagonals, or (P, 2, n): that and u; without u the second is empty.
+        """
 
 
 @dataclass(frozen=True)
 class InputKernel:
-    """K_ab = Y_a X_b^T with Y = X Sigma; X of shape (P, n, S)."""
+    """K_ab = Y_a X_b^T with Y = X Sigma and m = X m_w; X of shape (P, n, S)."""
 
     Y: Array
     X: Array
     v_row: Array
     v_col: Array
+    m_row: Array | None = None
+    m_col: Array | None = None
 
     @classmethod
-    def at(cls, X: Array, Sigma: Array) -> InputKernel:
+    def at(cls, X: Array, Sigma: Array, mean: Array | None = None) -> InputKernel:
         Y = X @ Sigma
         v = np.einsum("pns,pns->pn", Y, X)
-        return cls(Y, X, v, v)
+        m = None if mean is None else X @ mean
+        return cls(Y, X, v, v, m, m)
 
     @classmethod
-    def between(cls, X_row: Array, X_col: Array, Sigma: Array) -> InputKernel:
-        rows, cols = cls.at(X_row, Sigma), cls.at(X_col, Sigma)
-        return cls(rows.Y, X_col, rows.v_row, cols.v_row)
+    def between(cls, X_row: Array, X_col: Array, Sigma: Array, mean: Array | None = None) -> InputKernel:
+        rows, cols = cls.at(X_row, Sigma, mean), cls.at(X_col, Sigma, mean)
+        return cls(rows.Y, X_col, rows.v_row, cols.v_row, rows.m_row, cols.m_row)
 
     def block(self, a: int, rows: Span, b: int, cols: Span, out: Array) -> None:
         np.dot(self.Y[a, rows[0] : rows[1]], self.X[b, cols[0] : cols[1]].T, out=out)
@@ -72,7 +86,7 @@ class InputKernel:
 
 
 class InputGatherer:
-    """sum_ab X_a^T V_ab X_b, with W_a = sum_b V_ab X_b gathered first."""
+    """sum_ab X_a^T V_ab X_b, with W_a = sum_b V_ab X_b gathered first, and sum_a X_a^T u_a."""
 
     def __init__(self, X: Array):
         self.X = X
@@ -81,11 +95,13 @@ class InputGatherer:
     def add(self, a: int, rows: Span, b: int, cols: Span, V: Array) -> None:
         self.W[a, rows[0] : rows[1]] += V @ self.X[b, cols[0] : cols[1]]
 
-    def total(self, diagonal: Array) -> Array:
+    def total(self, diagonal: Array) -> tuple[Array, Array]:
+        diagonal, u = _split(diagonal)
         self.W += diagonal[:, :, None] * self.X
         size = self.X.shape[2]
-        T = self.X.reshape(-1, size).T @ self.W.reshape(-1, size)
-        return (T + T.T) / 2
+        flat = self.X.reshape(-1, size)
+        T = flat.T @ self.W.reshape(-1, size)
+        return (T + T.T) / 2, flat.T @ u if u.size else u
 
 
 @dataclass(frozen=True)
@@ -95,11 +111,14 @@ class HiddenKernel:
     K: Array
     v_row: Array
     v_col: Array
+    m_row: Array | None = None
+    m_col: Array | None = None
 
     @classmethod
-    def at(cls, K: Array, pixels: int) -> HiddenKernel:
+    def at(cls, K: Array, pixels: int, mean: Array | None = None) -> HiddenKernel:
         v = np.ascontiguousarray(np.diagonal(K)).reshape(pixels, -1)
-        return cls(K, v, v)
+        m = None if mean is None else mean.reshape(pixels, -1)
+        return cls(K, v, v, m, m)
 
     def block(self, a: int, rows: Span, b: int, cols: Span, out: Array) -> None:
         m, n = self.v_row.shape[1], self.v_col.shape[1]
@@ -110,7 +129,7 @@ class HiddenKernel:
 
 
 class HiddenGatherer:
-    """V itself, symmetrised."""
+    """V itself, symmetrised, and u."""
 
     def __init__(self, shape: tuple[int, ...]):
         self.pixels, self.samples = shape
@@ -120,6 +139,14 @@ class HiddenGatherer:
         n = self.samples
         self.V[a * n + rows[0] : a * n + rows[1], b * n + cols[0] : b * n + cols[1]] += V
 
-    def total(self, diagonal: Array) -> Array:
+    def total(self, diagonal: Array) -> tuple[Array, Array]:
+        diagonal, u = _split(diagonal)
         self.V[np.diag_indices(len(self.V))] += diagonal.ravel()
-        return (self.V + self.V.T) / 2
+        return (self.V + self.V.T) / 2, u
+
+
+def _split(diagonal: Array) -> tuple[Array, Array]:
+    """(P, n) or (P, 2, n) as what belongs to the variances, (P, n), and to the means, (P n,) or empty."""
+    if diagonal.ndim == 2:
+        return diagonal, np.empty(0)
+    return diagonal[:, 0], diagonal[:, 1].ravel()

@@ -5,7 +5,8 @@ block: with g = T/N at the solution,
 
     K_*t = Q_*t (I + g K_tt),    K_** = Q_** + Q_*t (g + g K_tt g) Q_t*,
 
-which inverts nothing (derived: a joint solve whose test points have infinite noise). Then
+which inverts nothing (derived: a joint solve whose test points have infinite noise); a mean is
+m_* = Q_*t v with v = t/N. Then
 f_bar_* = p Q_f,*t eps and Cov f_* = q Q_f,** - q^2 Q_f,*t H Q_f,t* with H = (q Q_f + sigma^2)^{-1}; in mean
 field p = q = 1 and H = K_f^{-1}.
 """
@@ -59,6 +60,8 @@ class TestKernels:
         Between the test inputs and the training inputs: pre-activations, and their prior.
     K, Q : (P m, P m) arrays
         Among the test inputs.
+    mean : (P m,) array
+        Of the pre-activations at the test inputs; zero where the activation is odd.
     """
 
     __test__ = False  # the name is no invitation to pytest
@@ -67,6 +70,7 @@ class TestKernels:
     Q_cross: Array
     K: Array
     Q: Array
+    mean: Array
 
 
 class Predictor:
@@ -74,13 +78,17 @@ class Predictor:
 
     def __init__(self, chain: Chain, inverse_widths: Sequence[float], theta: Blocks):
         self.chain = chain
-        if len(theta) == 1:  # nothing hidden to condition on
-            self.layers, self.g = chain.layers(theta), [np.empty(0)]
+        depth = len(chain.maps)
+        self.g: list[Array] = []
+        self.v: list[Array] = []
+        if depth == 1:  # nothing hidden to condition on
+            self.layers = chain.layers(theta)
             data = chain.data_term(self.layers, inverse_widths[-1])
         else:
             pull = chain.pull(theta, inverse_widths)
             self.layers, data = pull.layers, pull.data
-            self.g = [x * T for x, T in zip(inverse_widths, pull.T, strict=True)]
+            self.g = [x * T for x, T in zip(inverse_widths, pull.T[:depth], strict=True)]
+            self.v = [x * t for x, t in zip(inverse_widths, pull.T[depth:], strict=not chain.odd)]
         self.weights = data.response * data.eps
         self.fluctuation = data.fluctuation
         self._factor: Array | None = None
@@ -125,8 +133,9 @@ class Predictor:
         return self._pre_activations(len(self.layers) - 1, last)
 
     def _inputs(self, X: Array) -> tuple[Kernel, Kernel]:
-        Sigma = self.layers[0].covariance
-        return InputKernel.between(X, self.chain.X, Sigma), InputKernel.at(X, Sigma)
+        Sigma, mean = self.layers[0].covariance, self.layers[0].mean
+        m_w = mean.m if mean else None
+        return InputKernel.between(X, self.chain.X, Sigma, m_w), InputKernel.at(X, Sigma, m_w)
 
     def _through(self, level: int, layer: Layer, cross: Kernel, own: Kernel) -> TestKernels:
         """Kernels of hidden layer `level` at the test points, from those of the layer below."""
@@ -136,14 +145,16 @@ class Predictor:
         response = Q_cross @ g
         K_cross = Q_cross + response @ K_train
         K = Q + Q_cross @ response.T + response @ K_train @ response.T
-        return TestKernels(K_cross, Q_cross, K, Q)
+        mean = np.zeros(len(Q)) if self.chain.odd else Q_cross @ self.v[level]
+        return TestKernels(K_cross, Q_cross, K, Q, mean)
 
     def _pre_activations(self, level: int, found: TestKernels) -> tuple[Kernel, Kernel]:
         """The same layer's K as blocks over its pixels."""
         pixels = self.chain.maps[level - 1].receptive.pixels_out
-        own = HiddenKernel.at(found.K, pixels)
-        v_train = np.ascontiguousarray(np.diagonal(self.layers[level].covariance)).reshape(pixels, -1)
-        return HiddenKernel(found.K_cross, own.v_row, v_train), own
+        layer = self.layers[level]
+        own = HiddenKernel.at(found.K, pixels, found.mean if layer.mean else None)
+        train = layer.kernel
+        return HiddenKernel(found.K_cross, own.v_row, train.v_row, own.m_row, train.m_row), own
 
     def _whitened(self, cross: Array) -> Array:
         """C^{-1} q Q_f,t* with q Q_f + sigma^2 = C C^T; data of infinite noise left out."""

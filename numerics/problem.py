@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
+from numerics.activations import named
 from numerics.chain import Chain
 from numerics.data_terms import NotPositiveDefinite
 from numerics.fixed_point import State, evaluate
@@ -158,6 +159,11 @@ def _refuse_what_two_scalars_cannot_say(net: Network, pixels: int, y: Array, noi
         raise ValueError(
             "readout='finite_fan_in' needs a readout with a weight per pixel; pooling makes p and q matrices "
             "over pixels, which are not there: use readout='mean_field'"
+        )
+    if not named(net.activation).odd:
+        raise ValueError(
+            f"readout='finite_fan_in' is for odd activations, not {net.activation!r}: what a mean of the "
+            "features does to p and q is not there; use readout='mean_field'"
         )
     if y.shape[1] != 1:
         raise ValueError(

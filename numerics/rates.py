@@ -102,7 +102,8 @@ def _gradient(net: Network, shape: tuple[int, ...], outputs: int, readout: str) 
     bound = problem(net, X, y, 1.0, readout)
     chain = bound.field.chain
     theta = tuple(1e-3 * np.diag(rng.standard_normal(size)) for size in chain.sizes)
-    return _best(lambda: chain.pull(theta, bound.inverse_widths))
+    state = (*theta, *chain.prior[len(theta) :])
+    return _best(lambda: chain.pull(state, bound.inverse_widths))
 
 
 def _step(secants: int) -> float:

@@ -33,11 +33,13 @@ Array = NDArray[np.float64]
 class LayerKernels:
     """A hidden layer at the solution: K of its pre-activations, Q of its prior, (P n, P n) each.
 
-    Rows and columns run over (pixel, sample), the sample fastest.
+    Rows and columns run over (pixel, sample), the sample fastest; `mean` (P n,) is that of the
+    pre-activations, zero where the activation is odd.
     """
 
     K: Array
     Q: Array
+    mean: Array
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Solution:
     problem : Problem
         Network, data and noise.
     theta : tuple of arrays
-        log of every covariance against its prior, K_l = L_l e^{theta_l} L_l^T; zero is the Gaussian process.
+        log of every covariance against its prior, K_l = L_l e^{theta_l} L_l^T; then, where the activation
+        is not odd, the means in units of the prior, m_l = L_l mu_l. Zero is the Gaussian process.
     input_covariance : (S, S) array
         Posterior covariance of the input weights of one unit, units of weight^2; with biases the last row
         and column are the bias's.
@@ -66,7 +69,8 @@ class Solution:
         tr[Q_f K_f^{-1}].
     residual : float
         The largest of max |Sigma (P^{-1} - T/N_1) - I|, P the prior, and, per hidden layer,
-        max |K - Q - Q g K| / max |Q|, recomputed at the returned state.
+        max |K - Q - Q g K| / max |Q| and max |m - Q v| / max(|m|, sqrt(max diag Q)), recomputed at the
+        returned state.
     status : Status
         How the solve ended; `status.value` is advice.
     gradients : int
@@ -139,6 +143,17 @@ class Solution:
         return self.input_covariance[:size, :size]
 
     @property
+    def weight_mean(self) -> Array:
+        """Mean of the input weights of a unit, (S,), biases left out; zero where the activation is odd."""
+        return self._input_mean[: self.problem.field.shape[1]]
+
+    @property
+    def _input_mean(self) -> Array:
+        chain = self.problem.field.chain
+        std = np.sqrt(chain.prior_variance)
+        return np.zeros_like(std) if chain.odd else std * self.theta[len(chain.maps)]
+
+    @property
     def overlap_ratio(self) -> Array:
         """Sigma in units of its prior variance, (S, S): w.overlap_ratio.w is l_*/l_GP along a unit w."""
         return self.Sigma / self.problem.field.chain.prior_variance[0]
@@ -177,10 +192,14 @@ class Solution:
 
     @property
     def kernels(self) -> tuple[LayerKernels, ...]:
-        """K and Q of every hidden layer above the first; made again on each access."""
+        """K, Q and mean of every hidden layer above the first; made again on each access."""
         layers = self.problem.field.chain.layers(self.theta)[1:]
         return tuple(
-            LayerKernels(layer.covariance, layer.factor.product)
+            LayerKernels(
+                layer.covariance,
+                layer.factor.product,
+                np.zeros(len(layer.covariance)) if layer.mean is None else layer.mean.m,
+            )
             for layer in layers
             if layer.factor is not None
         )
@@ -204,7 +223,7 @@ class Solution:
         """
         chain, eps = self.problem.field.chain, self.scaled_discrepancy
         pixels = chain.maps[-1].receptive.pixels_in
-        if len(self.theta) == 1:
+        if len(chain.maps) == 1:
             overlaps = np.einsum("pns,nd->psd", chain.X, eps)
             total = float(np.sum(chain.prior_variance[:, None] * overlaps**2))
         else:

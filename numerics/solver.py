@@ -118,8 +118,8 @@ def solve(
         conjugate gradients, which converge where it does not; "auto" takes the second where the first
         fails. `sol.method` is what found the solution.
     start : Solution or (S, S) array, optional
-        State to start from, a Sigma alone leaves hidden layers at their prior; by default the prediction
-        from the Gaussian process.
+        State to start from, a Sigma alone leaves hidden layers and means at their prior; by default the
+        prediction from the Gaussian process.
     starts : int or sequence, optional
         Look for other branches too, as `solve_branches` does; the solution of lowest free energy is
         returned, with all of them in its `branches`.
@@ -286,7 +286,14 @@ def solve_branches(
     return found
 
 
-def from_sigma(net: Network, X: ArrayLike, y: ArrayLike, Sigma: ArrayLike, noise_variance: Any) -> Solution:
+def from_sigma(
+    net: Network,
+    X: ArrayLike,
+    y: ArrayLike,
+    Sigma: ArrayLike,
+    noise_variance: Any,
+    weight_mean: ArrayLike | None = None,
+) -> Solution:
     """The network whose input weights have a given covariance, every other field as in a solution.
 
     Puts a Sigma from elsewhere, such as the reduced theory's (variance l_* along w*, the prior's across),
@@ -296,6 +303,8 @@ def from_sigma(net: Network, X: ArrayLike, y: ArrayLike, Sigma: ArrayLike, noise
     ----------
     Sigma : (S, S) array
         Symmetric and positive definite; with biases (S + 1, S + 1), the bias last.
+    weight_mean : (S,) or (S + 1,) array, optional
+        Mean of the input weights; zero by default, and always with an odd activation.
     net, X, y, noise_variance
         As in `solve`; one hidden layer.
 
@@ -308,6 +317,8 @@ def from_sigma(net: Network, X: ArrayLike, y: ArrayLike, Sigma: ArrayLike, noise
     if len(net.widths) != 1:
         raise ValueError("net has hidden kernels, which a Sigma alone does not fix; give one hidden layer")
     theta = _from_covariance(checks.covariance(Sigma, bound.field.chain.sizes[0], "Sigma"), bound)
+    if weight_mean is not None:
+        theta = (*theta[:1], *_from_mean(weight_mean, bound))
     state = evaluate(bound.field.chain, bound.inverse_widths, theta)
     return Solution.of(bound, Outcome(state, Status.GIVEN, 1))
 
@@ -348,7 +359,7 @@ def _thetas(starts: int | Sequence[Solution | ArrayLike], seed: int, bound: Prob
 def _theta(start: Solution | ArrayLike, bound: Problem) -> Blocks:
     """The state of a start: a Solution's own, or a Sigma with every hidden layer at its prior."""
     if isinstance(start, Solution):
-        if [block.shape for block in start.theta] != [(size, size) for size in bound.field.chain.sizes]:
+        if tuple(block.shape for block in start.theta) != bound.field.chain.shapes:
             raise ValueError("start is a solution of another network or data set; drop it")
         return start.theta
     return _from_covariance(checks.covariance(start, bound.field.chain.sizes[0], "start"), bound)
@@ -358,3 +369,13 @@ def _from_covariance(Sigma: Array, bound: Problem) -> Blocks:
     std = np.sqrt(bound.field.chain.prior_variance)
     ratios, U = np.linalg.eigh(Sigma / np.multiply.outer(std, std))
     return ((U * np.log(ratios)) @ U.T, *bound.field.chain.prior[1:])
+
+
+def _from_mean(weight_mean: ArrayLike, bound: Problem) -> Blocks:
+    """mu of the input layer, of a network with nothing above it."""
+    chain = bound.field.chain
+    if chain.odd:
+        raise ValueError(
+            f"weight_mean: with {bound.net.activation!r}, which is odd, every mean is zero; leave it out"
+        )
+    return (checks.vector(weight_mean, chain.sizes[0], "weight_mean") / np.sqrt(chain.prior_variance),)

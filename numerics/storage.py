@@ -17,7 +17,7 @@ from numerics.problem import Problem, problem
 from numerics.solution import Solution
 
 FORMAT = "feature-eos solution"
-VERSION = 1
+VERSION = 2  # 1 had no means: the same file, where every activation is odd
 
 
 def save(sol: Solution, path: str | Path) -> None:
@@ -30,7 +30,7 @@ def save(sol: Solution, path: str | Path) -> None:
         "network": _network_header(sol.problem.net),
         "one_output": field.one_output,
         "status": sol.status.name,
-        "layers": len(sol.theta),
+        "layers": len(sol.theta),  # blocks of the state: matrices, then means
         "free_energy_terms": sol.free_energy_terms,
         "readout_law": field.chain.readout,
         "response": sol.response,

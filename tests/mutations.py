@@ -74,6 +74,18 @@ OTHER_PROBLEM = f"{COMMAND_SOLVE}::test_solutions_of_another_problem_are_not_tak
 LOOSE = f"{COMMAND_SOLVE}::test_a_smaller_tolerance_is_solved_again"
 TEST_ERROR = f"{COMMAND_SOLVE}::test_errors_are_over_the_targets_mean_square"
 
+MEANS = f"{NUMERICS}/test_means.py"
+MEAN_GRADIENT = f"{MEANS}::test_gradient_of_the_free_energy_by_differences_of_order_two[three dense layers]"
+MEAN_JOINT = f"{MEANS}::test_test_points_are_training_points_of_infinite_noise[three dense layers]"
+MEAN_TANGENT = f"{MEANS}::test_first_order_is_the_limit_of_differences[three dense layers]"
+MEAN_RESIDUAL = f"{MEANS}::test_residual_is_that_of_the_worst_mean"
+MEAN_ENERGY = f"{MEANS}::test_free_energy_is_that_of_the_definition"
+MEAN_KERNELS = f"{NUMERICS}/test_mean_kernels.py"
+MEAN_TANGENTS = f"{MEAN_KERNELS}::test_adjoint_and_tangents_by_differences_of_order_two[hidden-dense-relu]"
+ITSELF = f"{MEAN_KERNELS}::test_one_unit_with_itself"
+FAR_OUT = f"{MEAN_KERNELS}::test_means_far_out_are_lines_or_nothing"
+RELU_HEAT = "tests/analytic/test_relu.py::test_derivatives_in_the_covariance_are_moments"
+
 FAN_IN = f"{NUMERICS}/test_fan_in.py"
 SADDLE = f"{FAN_IN}::test_psi_is_a_saddle_in_p_and_q[20.0]"
 FAN_IN_TANGENT = f"{FAN_IN}::test_change_of_the_pull_by_differences_of_order_two[20.0]"
@@ -136,7 +148,7 @@ MUTATIONS = [
     ),
     *_in(
         "numerics/fixed_point.py",
-        ("KL times 1/N", "layer.exponential.KL / x if", "layer.exponential.KL * x if", GRADIENT),
+        ("KL times 1/N", "layer.KL / x if", "layer.KL * x if", GRADIENT),
     ),
     *_in(
         "numerics/chain.py",
@@ -181,6 +193,33 @@ MUTATIONS = [
         ("steepest descent for conjugate gradients", "(float(residual @ residual) / r2) * d", "0 * d", CG),
         ("the other end of the trusted region", "(-b + np.sqrt(", "(-b - np.sqrt(", CG),
         ("products are free", "gradients += PRODUCT * step.products", "gradients += 1", BUDGET),
+    ),
+    *_in(
+        "numerics/chain.py",
+        (
+            "slope of a mean twice",
+            "MeanPull.of(layer.mean, slope / 2",
+            "MeanPull.of(layer.mean, slope",
+            MEAN_GRADIENT,
+        ),
+        (
+            "v v^T dropped from dKL/dQ",
+            "message += x * np.multiply",
+            "message += 0 * np.multiply",
+            MEAN_GRADIENT,
+        ),
+        (
+            "means' part of the Cholesky gauge",
+            "outer(mean.s, mean.e)",
+            "outer(mean.e, mean.s)",
+            MEAN_GRADIENT,
+        ),
+    ),
+    *_in(
+        "numerics/means.py",
+        ("a mean's KL twice", "float(self.mu @ self.mu) / 2", "float(self.mu @ self.mu)", MEAN_ENERGY),
+        ("sign of v", "mean.mu - x * s", "mean.mu + x * s", MEAN_GRADIENT),
+        ("residual of a mean without 1/N", "off = mean.m - x *", "off = mean.m - 1 *", MEAN_RESIDUAL),
     ),
     *_in(
         "numerics/factors.py",
@@ -327,14 +366,20 @@ MUTATIONS = [
         "numerics/perturbation.py",
         (
             "slope not per prior variance",
-            "(std[:, None] * gp.T[0] * std, *hidden)",
-            "(std[:, None] * gp.T[0], *hidden)",
+            "(std[:, None] * T[0] * std, *hidden)",
+            "(std[:, None] * T[0], *hidden)",
             TANGENT,
         ),
         ("sign of d alpha", "alpha_slope=-response", "alpha_slope=response", TANGENT),
         ("d alpha not per y.y", "-response / field.target_norm2", "-response", TANGENT),
         ("off-diagonal responses once", "off_diagonal = 2.0 *", "off_diagonal = 1.0 *", TANGENT),
         ("K_2 moves with Q_2 alone", "mirrored(dQ) + root", "mirrored(dQ) + 0 * root", DEEP_TANGENT),
+        (
+            "hidden means stay at first order",
+            "else root.times(means",
+            "else 0 * root.times(means",
+            MEAN_TANGENT,
+        ),
     ),
     *_in(
         "numerics/solution.py",
@@ -399,6 +444,62 @@ MUTATIONS = [
         "numerics/feature_load.py",
         ("load with the other sign", "eigh(covariance - prior)", "eigh(prior - covariance)", LOAD),
         ("smallest change first", "np.argsort(-np.abs", "np.argsort(np.abs", LOAD),
+    ),
+    *_in(
+        "numerics/prediction.py",
+        (
+            "test points without means",
+            "else Q_cross @ self.v[level]",
+            "else 0 * Q_cross @ self.v[level]",
+            MEAN_JOINT,
+        ),
+    ),
+    *_in(
+        "analytic/templates/mean_tile_loops.py",
+        (
+            "dG/dm2 for dG/dm1",
+            "row[1, a] += weight * M[1, b]",
+            "row[1, a] += weight * M[2, b]",
+            MEAN_TANGENTS,
+        ),
+        (
+            "dG/dK11 without 1/2",
+            "row[0, a] += 0.5 * weight * M[3",
+            "row[0, a] += weight * M[3",
+            MEAN_TANGENTS,
+        ),
+        (
+            "d^3G/dm1^3 for d^3G/dm1^2 dm2",
+            "d10 = M[7, b] * k + M[6, b]",
+            "d10 = M[7, b] * k + M[7, b]",
+            MEAN_TANGENTS,
+        ),
+    ),
+    *_in(
+        "analytic/templates/relu_steps.py",
+        ("wedge of the wrong side", "sign * (0.25 - owen(y, x))", "sign * (0.25 + owen(y, x))", MEAN_ENERGY),
+        (
+            "opposite signs not excluded",
+            "total = 0.5 * (cdf_a + cdf_b) - opposite",
+            "total = 0.5 * (cdf_a + cdf_b)",
+            FAR_OUT,
+        ),
+        ("J at coincidence", "joint / q if apart else 0.0", "joint / q if apart else 1.0", ITSELF),
+    ),
+    *_in(
+        "analytic/relu.py",
+        (
+            "slope of A1 without J",
+            "-(m1 * A1 + K12 * J) / K11, J",
+            "-(m1 * A1) / K11, J",
+            f"{RELU_HEAT}[entry0-1-1-(1, 0)]",
+        ),
+        (
+            "Stein without K12",
+            "+ K12 * (other + stein",
+            "+ 0 * (other + stein",
+            f"{RELU_HEAT}[entry0-1-1-(0, 0)]",
+        ),
     ),
     *_in(
         "numerics/solver.py",

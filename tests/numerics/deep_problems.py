@@ -1,5 +1,7 @@
 """Networks with hidden kernels, small enough for differences and joint solves."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.special import erf
 
@@ -59,3 +61,43 @@ NETWORKS = {
         False,
     ),
 }
+
+# the same layers with units that have means
+RELU_NETWORKS = {name: (replace(net, activation="relu"), flat) for name, (net, flat) in NETWORKS.items()}
+
+
+def arcsine_kernel(K):
+    """E[erf(h) erf(h')] of a kernel (n, pixels, n, pixels)."""
+    D = 1 + 2 * np.einsum("mama->ma", K)
+    return 2 / np.pi * np.arcsin(2 * K / np.sqrt(np.multiply.outer(D, D)))
+
+
+def arccosine_kernel(K):
+    """E[relu(h) relu(h')] of a kernel (n, pixels, n, pixels) at zero mean (Cho and Saul 2009)."""
+    s = np.sqrt(np.einsum("mama->ma", K))
+    cosine = np.clip(K / np.multiply.outer(s, s), -1, 1)
+    angle = np.arccos(cosine)
+    return np.multiply.outer(s, s) * (np.sin(angle) + (np.pi - angle) * cosine) / (2 * np.pi)
+
+
+RECURSIONS = {"erf": arcsine_kernel, "linear": lambda K: K, "relu": arccosine_kernel}
+
+
+def recursion(net, X):
+    """The Gaussian-process kernel pixel by pixel, written with loops over pixels and nothing shared."""
+    X = X[:, None, :] if X.ndim == 2 else X
+    n, pixels, size = X.shape
+    K = np.einsum("mas,nbs->manb", X, X) * net.weight_variances[0] / size + net.bias_variance
+    fields = net.receptive_fields(pixels)
+    for field, variance in zip(fields, (*net.weight_variances[1:], net.readout_variance), strict=True):
+        G = RECURSIONS[net.activation](K)
+        Q = np.zeros((n, field.pixels_out, n, field.pixels_out))
+        for j, k in np.ndindex(field.pixels_out, field.pixels_out):
+            for slot in range(field.fan_in):
+                one, two = field.windows[j, slot], field.windows[k, slot]
+                if one < 0 or two < 0:
+                    continue
+                pools = field.pools[one], field.pools[two]
+                Q[:, j, :, k] += np.mean([[G[:, a, :, b] for b in pools[1]] for a in pools[0]], axis=(0, 1))
+        K = variance * Q / field.fan_in + net.bias_variance
+    return K[:, 0, :, 0]

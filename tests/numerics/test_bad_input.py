@@ -109,7 +109,7 @@ def test_bad_networks_are_named(name, bad):
         cnn(**{"channels": 30, name: bad})
 
 
-@pytest.mark.parametrize("bad", ["relu", "", None, 3, ["erf"], np.array(["erf"])], ids=repr)
+@pytest.mark.parametrize("bad", ["swish", "", None, 3, ["erf"], np.array(["erf"])], ids=repr)
 def test_unknown_activations_are_named(bad):
     with pytest.raises(ValueError, match="activation"):
         cnn(30, activation=bad)

@@ -59,3 +59,9 @@ def test_what_it_cannot_do_is_refused(small):
         alpha_series(small.net(10.0), *small.data, order=6, points=5)
     with pytest.raises(ArithmeticError, match="smaller circle"):
         alpha_series(small.net(10.0), *small.data, circle=1e4)
+
+
+def test_units_with_means_are_refused():
+    X = np.random.default_rng(0).standard_normal((9, 2, 3))
+    with pytest.raises(ValueError, match="not 'relu'"):
+        alpha_series(cnn(30, activation="relu"), X, X[:, 0, 0], 0.1)

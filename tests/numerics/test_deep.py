@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from deep_problems import NETWORKS, reference_cnn, reference_fcn, small
+from deep_problems import NETWORKS, arcsine_kernel, recursion, reference_cnn, reference_fcn, small
 from small_problems import symmetric
 
 from numerics import cnn, fcn, solve, solve_path
@@ -150,12 +150,6 @@ def test_window_of_equation_14_is_over_neighbours():
     )
 
 
-def arcsine_kernel(K):
-    """E[erf(h) erf(h')] of a kernel (n, pixels, n, pixels)."""
-    D = 1 + 2 * np.einsum("mama->ma", K)
-    return 2 / np.pi * np.arcsin(2 * K / np.sqrt(np.multiply.outer(D, D)))
-
-
 def test_infinite_width_is_the_kernel_recursion(network):
     net, X, y = network
     sol = solve(net, X, y, NOISE).gp
@@ -163,26 +157,6 @@ def test_infinite_width_is_the_kernel_recursion(network):
     K_f = Q + NOISE * np.eye(len(X))
     np.testing.assert_allclose(sol.Q_f, Q, atol=1e-10)
     np.testing.assert_allclose(sol.eps, np.linalg.solve(K_f, y), rtol=1e-9, atol=1e-9)
-
-
-def recursion(net, X):
-    """The Gaussian-process kernel pixel by pixel, written with loops over pixels and nothing shared."""
-    X = X[:, None, :] if X.ndim == 2 else X
-    n, pixels, size = X.shape
-    K = np.einsum("mas,nbs->manb", X, X) * net.weight_variances[0] / size + net.bias_variance
-    fields = net.receptive_fields(pixels)
-    for field, variance in zip(fields, (*net.weight_variances[1:], net.readout_variance), strict=True):
-        G = K if net.activation == "linear" else arcsine_kernel(K)
-        Q = np.zeros((n, field.pixels_out, n, field.pixels_out))
-        for j, k in np.ndindex(field.pixels_out, field.pixels_out):
-            for slot in range(field.fan_in):
-                one, two = field.windows[j, slot], field.windows[k, slot]
-                if one < 0 or two < 0:
-                    continue
-                pools = field.pools[one], field.pools[two]
-                Q[:, j, :, k] += np.mean([[G[:, a, :, b] for b in pools[1]] for a in pools[0]], axis=(0, 1))
-        K = variance * Q / field.fan_in + net.bias_variance
-    return K[:, 0, :, 0]
 
 
 def test_outputs_share_the_kernels_but_not_the_targets():
@@ -210,7 +184,7 @@ def test_noise_of_each_datum_is_its_own():
     noise[3] = math.inf
     silent = solve(net, X, y, noise)
     np.testing.assert_allclose(loud.f_bar, silent.f_bar, atol=1e-7)
-    with pytest.raises(ValueError, match="include_noise"):
+    with pytest.raises(ValueError, match="differs from datum to datum"):
         silent.predict(X, return_std=True, include_noise=True)
 
 

@@ -41,3 +41,18 @@ def test_other_files_are_refused(tmp_path):
     np.savez(tmp_path / "later.npz", header=np.array('{"format": "feature-eos solution", "version": 99}'))
     with pytest.raises(ValueError, match="update"):
         load(tmp_path / "later.npz")
+
+
+def test_files_of_version_1_are_read(tmp_path):
+    """They were written before units had means; with odd activations nothing else has changed."""
+    net, flat = NETWORKS["three dense layers"]
+    X, y = small(flat)
+    solve(net, X, y, 0.05).save(tmp_path / "sol.npz")
+    with np.load(tmp_path / "sol.npz") as file:
+        arrays = dict(file)
+    arrays["header"] = np.array(str(arrays["header"]).replace('"version": 2', '"version": 1'))
+    np.savez(tmp_path / "old.npz", **arrays)
+    assert '"version": 1' in str(arrays["header"])
+    np.testing.assert_array_equal(
+        load(tmp_path / "old.npz").predict(X), load(tmp_path / "sol.npz").predict(X)
+    )

@@ -1,0 +1,300 @@
+"""Units with means: exact gradients, stationarity, limits, test points; nothing of it for odd activations."""
+
+import math
+
+import numpy as np
+import pytest
+from deep_problems import NETWORKS, RELU_NETWORKS, recursion, small
+from scipy.integrate import quad
+from scipy.special import ndtr
+from small_problems import symmetric
+
+from numerics import cnn, fcn, from_sigma, load, solve, solve_branches
+from numerics.fixed_point import evaluate
+from numerics.problem import problem
+
+NOISE = 0.05
+
+
+@pytest.fixture(params=RELU_NETWORKS, ids=str)
+def network(request):
+    net, flat = RELU_NETWORKS[request.param]
+    return net, *small(flat)
+
+
+def matrix_function(f, M):
+    values, U = np.linalg.eigh(M)
+    return (U * f(values)) @ U.T
+
+
+def some_state(chain, seed=0):
+    """Far from any solution: covariances that are not isotropic, means of half a prior deviation."""
+    rng = np.random.default_rng(seed)
+    theta = tuple(0.3 * symmetric(rng, size) / np.sqrt(size) for size in chain.sizes)
+    return (*theta, *(0.5 * rng.standard_normal(shape) for shape in chain.shapes[len(theta) :]))
+
+
+def moved(state, block, H, t):
+    """A matrix along M^{1/2} e^{tH} M^{1/2}, a mean along a straight line."""
+    out = list(state)
+    if H.ndim == 1:
+        out[block] = state[block] + t * H
+    else:
+        root = matrix_function(np.exp, state[block] / 2)
+        out[block] = matrix_function(np.log, root @ matrix_function(np.exp, t * H) @ root)
+    return tuple(out)
+
+
+def check_gradient(net, X, y):
+    """dF = N/2 tr(E H) and N e.dmu against central differences, whose error falls by 4."""
+    bound = problem(net, X, y, NOISE)
+    chain, x = bound.field.chain, bound.inverse_widths
+    state = some_state(chain)
+    start = evaluate(chain, x, state)
+    rng = np.random.default_rng(1)
+    for block, shape in enumerate(chain.shapes):
+        size, N = shape[0], 1 / x[block % len(x)]
+        H = symmetric(rng, size) if len(shape) == 2 else rng.standard_normal(size)
+        H /= np.linalg.norm(H, 2)
+        slope = N * np.sum(start.E[block] * H) / len(shape)
+        errors = []
+        for h in (0.04, 0.02):
+            ends = [evaluate(chain, x, moved(state, block, H, t)).F for t in (h, -h)]
+            errors.append(abs((ends[0] - ends[1]) / (2 * h) - slope))
+        assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
+        assert errors[1] < 1e-2 * max(abs(slope), 1.0)
+
+
+def test_gradient_of_the_free_energy_by_differences_of_order_two(network):
+    check_gradient(*network)
+
+
+def test_free_energy_is_that_of_the_definition():
+    """KL with inverses and E[relu relu] by quadrature, at a state of the two-layer network."""
+    X, y = small(True, n=5)
+    net = fcn(7.0, 1.5, 0.8, "relu", bias_variance=0.2)
+    bound = problem(net, X, y, NOISE)
+    chain = bound.field.chain
+    state = some_state(chain)
+    got = evaluate(chain, bound.inverse_widths, state)
+    P = np.diag(chain.prior_variance)
+    m, Sigma = np.sqrt(P) @ state[1], got.covariances[0]
+    KL = np.trace(np.linalg.solve(P, Sigma + np.outer(m, m))) - len(P)
+    KL += np.linalg.slogdet(P)[1] - np.linalg.slogdet(Sigma)[1]
+    Z = np.append(X, np.ones((5, 1)), axis=1)
+    K_f = 0.8 * relu_kernel(Z @ m, Z @ Sigma @ Z.T) + 0.2 + NOISE * np.eye(5)
+    data = np.trace(y.T @ np.linalg.solve(K_f, y)) + 2 * np.linalg.slogdet(K_f)[1]
+    free_energy = got.F
+    assert free_energy == pytest.approx(7 * KL / 2 + data / 2, rel=1e-10)
+
+
+def relu_kernel(m, K):
+    """E[relu(h_i) relu(h_j)] entry by entry: over h_i by quadrature, over h_j given h_i in closed form."""
+
+    def entry(i, j):
+        if i == j:
+            s = math.sqrt(K[i, i])
+            a = m[i] / s
+            return (m[i] ** 2 + K[i, i]) * ndtr(a) + m[i] * s * math.exp(-a * a / 2) / math.sqrt(2 * math.pi)
+        s, rest = math.sqrt(K[i, i]), math.sqrt(K[j, j] - K[i, j] ** 2 / K[i, i])
+
+        def integrand(h):
+            given = m[j] + K[i, j] / K[i, i] * (h - m[i])
+            z, z_i = given / rest, (h - m[i]) / s
+            inner = given * ndtr(z) + rest * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+            return h * inner * math.exp(-z_i * z_i / 2) / (s * math.sqrt(2 * math.pi))
+
+        return quad(integrand, 0, max(m[i], 0) + 12 * s, epsabs=1e-13, epsrel=1e-13, limit=200)[0]
+
+    return np.array([[entry(i, j) for j in range(len(m))] for i in range(len(m))])
+
+
+def test_solutions_obey_the_equations_written_with_inverses(network):
+    """Q^{-1} m = t/N and the covariances' equations with explicit inverses: another arithmetic."""
+    net, X, y = network
+    X, y = X[:8], y[:8]  # well-conditioned Q
+    sol = solve(net, X, y, NOISE, tol=1e-10)
+    chain = sol.problem.field.chain
+    layers = chain.layers(sol.theta)
+    message = chain.data_term(layers).A
+    for level in range(len(layers) - 1, 0, -1):
+        T, u = chain.maps[level].adjoints(layers[level].kernel, message)
+        K, m, L = layers[level].covariance, layers[level].mean.m, layers[level].factor.dense
+        Q, N = L @ L.T, net.widths[level]
+        inverse = np.linalg.inv(Q)
+        # 1e-10 of the solve, through two inverses
+        assert np.abs(K @ (np.linalg.inv(K) - inverse + T / N) @ K).max() < 1e-7 * np.abs(K).max()
+        assert np.abs(m - Q @ u / (2 * N)).max() < 1e-8 * np.abs(m).max()
+        assert np.abs(m).max() > 1e-3 * np.sqrt(np.diag(Q).max())  # not zero
+        message = N * inverse @ (K + np.outer(m, m) - Q) @ inverse  # -2 N dKL/dQ
+        np.testing.assert_array_equal(sol.kernels[level - 1].mean, m)
+    T, u = chain.maps[0].adjoints(layers[0].kernel, message)
+    prior, N = np.diag(1 / chain.prior_variance), net.widths[0]
+    assert np.abs(sol.input_covariance @ (prior - T / N) - np.eye(len(prior))).max() < 1e-7
+    m_w = layers[0].mean.m
+    assert np.abs(m_w - chain.prior_variance * u / (2 * N)).max() < 1e-8 * np.abs(m_w).max()
+    np.testing.assert_array_equal(sol.weight_mean, m_w[: X.shape[-1]])
+
+
+def test_residual_is_that_of_the_worst_mean():
+    net, X, y = *RELU_NETWORKS["three dense layers"][:1], *small(True)
+    bound = problem(net, X, y, NOISE)
+    chain, x = bound.field.chain, bound.inverse_widths
+    state = list(solve(net, X, y, NOISE, tol=1e-11).theta)
+    for level in (0, 1):
+        off = list(state)
+        off[2 + level] = state[2 + level] + 1e-3
+        pull = chain.pull(tuple(off), x)
+        layer = pull.layers[level]
+        Q = np.diag(chain.prior_variance) if level == 0 else layer.factor.dense @ layer.factor.dense.T
+        expected = np.abs(layer.mean.m - x[level] * Q @ pull.T[2 + level]).max()
+        expected /= max(np.abs(layer.mean.m).max(), np.sqrt(np.diag(Q).max()))
+        assert pull.residuals[level] == pytest.approx(expected, rel=1e-9)
+        assert expected > 1e-4
+
+
+def test_means_lower_the_free_energy():
+    """Against the best covariances of all networks whose means are zero."""
+    for name in ("three dense layers", "global pooling"):
+        net, flat = RELU_NETWORKS[name]
+        X, y = small(flat)
+        sol = solve(net, X, y, NOISE)
+        chain, x = sol.problem.field.chain, sol.problem.inverse_widths
+        layers = len(chain.maps)
+        zero = chain.prior[layers:]
+        theta = sol.theta[:layers]
+        for _ in range(200):
+            state = evaluate(chain, x, (*theta, *zero))
+            theta = tuple(a - 0.5 * e for a, e in zip(theta, state.E[:layers], strict=True))
+        forced = evaluate(chain, x, (*theta, *zero))
+        assert max(np.abs(e).max() for e in forced.E[:layers]) < 1e-8  # the best there
+        assert max(np.abs(e).max() for e in forced.E[layers:]) > 1e-3  # zero means are not stationary
+        assert sol.free_energy < forced.F - 1e-2
+
+
+def test_odd_activations_have_no_means_to_track():
+    for name in ("three dense layers", "linear units"):
+        net, flat = NETWORKS[name]
+        sol = solve(net, *small(flat), NOISE)
+        assert len(sol.theta) == len(net.widths)
+        assert not sol.weight_mean.any()
+        assert not any(layer.mean.any() for layer in sol.kernels)
+
+
+def test_infinite_width_is_the_arccosine_recursion_and_regression_with_it(network):
+    net, X, y = network
+    X, X_test, y = X[:10], X[10:], y[:10]
+    sol = solve(net, X, y, NOISE).gp
+    both = recursion(net, np.concatenate([X, X_test]))
+    Q, cross, own = both[:10, :10], both[10:, :10], both[10:, 10:]
+    K_f = Q + NOISE * np.eye(10)
+    np.testing.assert_allclose(sol.Q_f, Q, atol=1e-10)
+    np.testing.assert_allclose(sol.eps, np.linalg.solve(K_f, y), rtol=1e-10, atol=1e-10)
+    mean, cov = sol.predict(X_test, return_cov=True)
+    np.testing.assert_allclose(mean, cross @ np.linalg.solve(K_f, y), atol=1e-10)
+    np.testing.assert_allclose(cov, own - cross @ np.linalg.solve(K_f, cross.T), atol=1e-10)
+
+
+def test_test_points_are_training_points_of_infinite_noise(network):
+    net, X, y = network
+    X, y, X_test = X[:10], y[:10], X[10:]
+    sol = solve(net, X, y, NOISE, tol=1e-10)
+    mean, cov = sol.predict(X_test, return_cov=True)
+    joint = solve(
+        net,
+        np.concatenate([X, X_test]),
+        np.concatenate([y, np.zeros((len(X_test), 2))]),
+        np.concatenate([np.full(len(X), NOISE), np.full(len(X_test), math.inf)]),
+        tol=1e-10,
+    )
+    n = len(X)
+    np.testing.assert_allclose(joint.f_bar[n:], mean, atol=1e-8)
+    Q = joint.Q_f
+    K_f = Q[:n, :n] + NOISE * np.eye(n)
+    np.testing.assert_allclose(cov, Q[n:, n:] - Q[n:, :n] @ np.linalg.solve(K_f, Q[:n, n:]), atol=1e-8)
+    assert joint.free_energy == pytest.approx(sol.free_energy, abs=1e-8)
+
+
+def test_first_order_is_the_limit_of_differences(network):
+    """Means are of first order and enter alpha at first order."""
+    net, X, y = network
+    sol = solve(net, X, y, NOISE)
+    errors = []
+    for scale in (1e3, 2e3):
+        wide = net.with_widths([scale * width for width in net.widths])
+        found = solve(wide, X, y, NOISE, tol=1e-12).alpha
+        errors.append(abs(found - sol.first_order.alpha(scale * net.width)))
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
+
+
+def test_each_sample_twice_with_twice_the_noise_is_the_same_information():
+    """Correlations of one off the diagonal, and a singular hidden Q."""
+    net, X, y = *RELU_NETWORKS["three dense layers"][:1], *small(True, n=8)
+    once = solve(net, X, y, NOISE, tol=1e-10)
+    order = np.tile(np.arange(8), 2)
+    twice = solve(net, X[order], y[order], 2 * NOISE, tol=1e-10)
+    np.testing.assert_allclose(twice.Sigma, once.Sigma, atol=1e-8)
+    np.testing.assert_allclose(twice.weight_mean, once.weight_mean, atol=1e-8)
+    np.testing.assert_allclose(twice.kernels[0].mean, np.tile(once.kernels[0].mean, 2), atol=1e-8)
+    np.testing.assert_allclose(twice.predict(X + 0.1), once.predict(X + 0.1), atol=1e-8)
+
+
+def test_a_start_may_have_means_and_a_sigma_alone_has_none():
+    net, X, y = *RELU_NETWORKS["three dense layers"][:1], *small(True)
+    sol = solve(net, X, y, NOISE)
+    again = solve(net, X, y, NOISE, start=sol)
+    assert again.gradients == 1
+    np.testing.assert_array_equal(again.weight_mean, sol.weight_mean)
+    assert solve(net, X, y, NOISE, start=sol.Sigma).alpha == pytest.approx(sol.alpha, rel=1e-6)
+    with pytest.raises(ValueError, match="another network"):
+        solve(NETWORKS["three dense layers"][0], X, y, NOISE, start=sol)
+
+
+def test_given_covariance_and_mean_of_the_weights():
+    net, (X, y) = fcn(12.0, activation="relu"), small(True)
+    sol = solve(net, X, y, NOISE)
+    back = from_sigma(net, X, y, sol.Sigma, NOISE, weight_mean=sol.weight_mean)
+    assert back.alpha == pytest.approx(sol.alpha, rel=1e-12)
+    assert back.residual < 1e-7
+    assert from_sigma(net, X, y, sol.Sigma, NOISE).residual > 1e-3
+    with pytest.raises(ValueError, match="weight_mean has shape"):
+        from_sigma(net, X, y, sol.Sigma, NOISE, weight_mean=[1.0])
+    with pytest.raises(ValueError, match="odd"):
+        from_sigma(fcn(12.0), X, y, sol.Sigma, NOISE, weight_mean=sol.weight_mean)
+
+
+def test_a_loaded_solution_has_the_saved_means(network, tmp_path):
+    net, X, y = network
+    sol = solve(net, X, y, NOISE)
+    sol.save(tmp_path / "sol.npz")
+    back = load(tmp_path / "sol.npz")
+    np.testing.assert_array_equal(back.weight_mean, sol.weight_mean)
+    for one, other in zip(back.kernels, sol.kernels, strict=True):
+        np.testing.assert_array_equal(one.mean, other.mean)
+    np.testing.assert_array_equal(back.predict(X), sol.predict(X))
+
+
+def test_the_readout_of_finite_fan_in_refuses_means():
+    X, y = small(True, outputs=1)
+    with pytest.raises(ValueError, match="odd activations"):
+        solve(fcn(12.0, activation="relu"), X, y, NOISE, readout="finite_fan_in")
+
+
+def test_random_starts_have_means_and_lead_to_the_same_solution():
+    X, y = small(True)
+    found = solve_branches(fcn((30.0, 25.0), activation="relu"), X, y, NOISE, starts=2)
+    assert not found.failed
+    assert found.lowest.free_energy <= found.joins_gp.free_energy + 1e-9
+
+
+def test_newton_steps_are_refused():
+    X, y = small(True)
+    with pytest.raises(ValueError, match="use method='auto'"):
+        solve(fcn(12.0, activation="relu"), X, y, NOISE, method="newton")
+
+
+def test_units_of_the_inputs_go_into_the_weights():
+    X, y = small(False)
+    one = solve(cnn(20.0, 1.5, activation="relu"), X, y, NOISE, tol=1e-10)
+    two = solve(cnn(20.0, 1.5 / 9, activation="relu"), 3 * X, y, NOISE, tol=1e-10)
+    np.testing.assert_allclose(3 * two.weight_mean, one.weight_mean, atol=1e-9)
