@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from numerics import checks, problem_file, results, summary
 from numerics.continuation import Branch
-from numerics.cost import estimate_cost, refuse_what_does_not_fit
+from numerics.cost import estimate_cost
 from numerics.problem import Problem, problem
 from numerics.problem_file import ProblemFile
 from numerics.results import Predicted
 from numerics.solution import Solution
-from numerics.solver import METHODS, solve_on
+from numerics.solver import METHODS, admit, solve_on
 
 Array = NDArray[np.float64]
 
@@ -56,8 +56,7 @@ def _solve(options: argparse.Namespace) -> None:
     folder = results.usable_folder(Path(options.folder) if options.folder else asked.folder)
     found = [results.find(folder, target, tol, options.overwrite) for target in targets]
     _announce(asked, targets, found)
-    if asked.options.get("check_memory", True):
-        refuse_what_does_not_fit(min(targets, key=lambda target: min(target.net.widths)), len(targets))
+    admit(targets, asked.options.get("check_memory", True))
     solved = _solutions(lambda: Branch(bound.field, tol, method), targets, found, folder, max_iter)
     laws = [] if X_test is None else [sol.predict(X_test, return_std=True) for sol in solved]
     predicted = [Predicted(mean, std, y_test) for mean, std in laws]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numerics import checks, memory
+from numerics.activations import named
 from numerics.footprint import Sizes, peak_memory
 from numerics.network import Network
 from numerics.problem import READOUTS, Problem
@@ -167,7 +168,8 @@ def _shape(net: Network, shape: Sequence[int]) -> tuple[int, int, int]:
 def _describe(net: Network, sizes: Sizes) -> str:
     kind = "fully connected" if net.flat else "convolutional"
     hidden = f", hidden kernels of dimension {', '.join(map(str, sizes.hidden))}" if sizes.hidden else ""
-    return f"{kind}, {net.activation}, {len(net.widths) + 1} layers, n = {sizes.samples}{hidden}"
+    name = named(net.activation).name
+    return f"{kind}, {name}, {len(net.widths) + 1} layers, n = {sizes.samples}{hidden}"
 
 
 def _duration(seconds: float) -> str:

@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 class FeatureLoad:
     """Eigenpairs of K - Q, or of Sigma - P for input weights, largest absolute value first.
 
+    Covariances alone: where units have means, these are learned beside.
+
     Attributes
     ----------
     values : (dim,) array

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numerics.activations import named
 from numerics.fixed_point import MOST_SECANTS, SECANT_DOUBLES
 from numerics.network import Network
+from numerics.pixel_correlation import samples_looked_at
 
 BUFFERS = 6e6  # bytes of BLAS and of our panels
 FRAGMENTS = 1.1  # freed blocks that the allocator keeps beside those in use
@@ -26,6 +28,8 @@ class Sizes:
         Dimension m_l = P_l n of each hidden kernel.
     ranks : tuple of int
         Bound on the rank of each, the dimension of theta_l.
+    readout_pixels : int
+        That the readout has a weight for.
     entries : float
         Kernel entries made from inputs, once each, per pass over the first map.
     """
@@ -35,6 +39,7 @@ class Sizes:
     channels: int
     hidden: tuple[int, ...]
     ranks: tuple[int, ...]
+    readout_pixels: int
     entries: float
 
     @classmethod
@@ -43,7 +48,7 @@ class Sizes:
         hidden = tuple(field.pixels_out * samples for field in fields[:-1])
         channels += net.bias_variance > 0
         # linear units: every kernel has at most the rank of the inputs and of the biases
-        bound = pixels * channels + 1 if net.activation == "linear" else math.inf
+        bound = pixels * channels + 1 if named(net.activation).name == "linear" else math.inf
         ranks = tuple(int(min(m, bound)) for m in hidden)
         pairs = sum(
             len(group.pairs) * (0.5 if j == k else 1.0)  # one triangle of a block on the diagonal
@@ -51,7 +56,7 @@ class Sizes:
             if j >= k
             for group in groups
         )
-        return cls(samples, pixels, channels, hidden, ranks, pairs * samples**2)
+        return cls(samples, pixels, channels, hidden, ranks, fields[-1].fan_in, pairs * samples**2)
 
     @property
     def unknowns(self) -> int:
@@ -78,4 +83,8 @@ def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", sol
     states = sum(rank**2 for rank in sizes.ranks)
     kept = min(max(gradients - 1, 0), sizes.most_secants)
     layers = max(16 * dense + (20 + 2 * kept) * states, (22 + 6 * kept) * states)
-    return 8.0 * (FRAGMENTS * data + layers + (solutions - 1) * states) + BUFFERS
+    doubles = FRAGMENTS * data + layers + (solutions - 1) * states
+    if readout != "mean_field" and sizes.readout_pixels > 1:  # the pixels are looked at first
+        rows = sizes.readout_pixels * samples_looked_at(sizes.samples, sizes.readout_pixels)
+        doubles = max(doubles, 3 * rows**2)
+    return 8.0 * doubles + BUFFERS

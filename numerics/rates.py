@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from numerics.activations import Activation
 from numerics.fixed_point import anderson
 from numerics.footprint import Sizes
 from numerics.network import Network, cnn, fcn
@@ -64,7 +65,7 @@ class Rates:
 
 
 @cache
-def rates(activation: str, channels: int, outputs: int, readout: str, hidden: bool) -> Rates:
+def rates(activation: str | Activation, channels: int, outputs: int, readout: str, hidden: bool) -> Rates:
     """Measured once per process and kind of network, in about a second."""
 
     def two_layers(samples: int, pixels: int, size: int) -> float:
@@ -101,7 +102,9 @@ def _gradient(net: Network, shape: tuple[int, ...], outputs: int, readout: str) 
     X, y = rng.standard_normal(shape), rng.standard_normal((shape[0], outputs))
     bound = problem(net, X, y, 1.0, readout)
     chain = bound.field.chain
-    theta = tuple(1e-3 * np.diag(rng.standard_normal(size)) for size in chain.sizes)
+    theta = tuple(
+        1e-3 * np.diag(rng.standard_normal(len(block))) if block.ndim == 2 else block for block in chain.prior
+    )
     state = (*theta, *chain.prior[len(theta) :])
     return _best(lambda: chain.pull(state, bound.inverse_widths))
 

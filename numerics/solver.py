@@ -17,6 +17,7 @@ from numerics.continuation import Branch
 from numerics.cost import refuse_what_does_not_fit
 from numerics.fixed_point import Outcome, Status, evaluate
 from numerics.network import Network
+from numerics.pixel_correlation import refuse_correlated_pixels
 from numerics.problem import Problem, problem
 from numerics.solution import Solution
 
@@ -112,7 +113,7 @@ def solve(
     readout : "mean_field" or "finite_fan_in"
         The data term: the paper's, sharp readout kernel; or with the response p and second moment q of a
         readout of finite fan-in (derived), for one output, one noise variance and a weight per pixel, on
-        patches that are alike and uncorrelated.
+        patches that are alike and uncorrelated, which is checked.
     method : "auto", "anderson" or "newton"
         The fixed point accelerated by Anderson's method, which takes fewest gradients; Newton steps by
         conjugate gradients, which converge where it does not; "auto" takes the second where the first
@@ -166,8 +167,7 @@ def solve(
         )
         return replace(found.lowest, branches=found)
     bound = problem(net, X, y, noise_variance, readout)
-    if check_memory:
-        refuse_what_does_not_fit(bound)
+    admit([bound], check_memory)
     branch = Branch(bound.field, checks.positive(tol, "tol"), checks.choice(method, METHODS, "method"))
     theta = None if start is None else _theta(start, bound)
     return solve_on(branch, bound, checks.count(max_iter, "max_iter"), raise_on_failure, theta)
@@ -216,8 +216,7 @@ def solve_path(
         raise ValueError(f"widths={widths!r} must be a sequence of at least one width")
     bound = problem(net, X, y, noise_variance, readout)
     targets = [bound.at_widths(width) for width in widths]
-    if check_memory:
-        refuse_what_does_not_fit(min(targets, key=lambda target: min(target.net.widths)), len(targets))
+    admit(targets, check_memory)
     branch = Branch(bound.field, checks.positive(tol, "tol"), checks.choice(method, METHODS, "method"))
     budget = checks.count(max_iter, "max_iter")
     solved: dict[int, Solution] = {}
@@ -272,8 +271,7 @@ def solve_branches(
         When no start led to a solution; it carries what came of the Gaussian process.
     """
     bound = problem(net, X, y, noise_variance, readout)
-    if check_memory:
-        refuse_what_does_not_fit(bound)
+    admit([bound], check_memory)
     branch = Branch(bound.field, checks.positive(tol, "tol"), checks.choice(method, METHODS, "method"))
     budget = checks.count(max_iter, "max_iter")
     x = bound.inverse_widths
@@ -321,6 +319,19 @@ def from_sigma(
         theta = (*theta[:1], *_from_mean(weight_mean, bound))
     state = evaluate(bound.field.chain, bound.inverse_widths, theta)
     return Solution.of(bound, Outcome(state, Status.GIVEN, 1))
+
+
+def admit(targets: Sequence[Problem], check_memory: bool) -> None:
+    """Refuse, before the work, what would not fit in memory or lies outside what its readout describes.
+
+    Raises
+    ------
+    ValueError
+        With the remedy.
+    """
+    if check_memory:
+        refuse_what_does_not_fit(min(targets, key=lambda target: min(target.net.widths)), len(targets))
+    refuse_correlated_pixels(min(targets, key=lambda target: target.net.width))
 
 
 def solve_on(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numerics.activations import named
 from numerics.network import Network
 from numerics.pixels import Receptive
 
@@ -109,7 +110,7 @@ def _top(sol: Solution) -> float:
 def _network(net: Network) -> str:
     kind = "fully connected" if net.flat else "convolutional"
     widths = ", ".join(f"{width:g}" for width in net.widths)
-    parts = [f"{kind}, {net.activation}, {'widths' if net.flat else 'channels'} {widths}"]
+    parts = [f"{kind}, {named(net.activation).name}, {'widths' if net.flat else 'channels'} {widths}"]
     if net.fields and not net.flat:
         parts.append("windows " + ", ".join(map(_field, net.fields)))
     if net.readout != "per_pixel":

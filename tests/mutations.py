@@ -69,6 +69,9 @@ COST_SIZES = f"{COST}::test_sizes_are_those_of_the_chain"
 COST_SECANTS = f"{COST}::test_memory_is_that_of_the_arrays_alive_at_once[many secants]"
 COST_SECONDS = f"{COST}::test_seconds_are_taken_apart_and_put_together"
 
+CORRELATION = f"{NUMERICS}/test_pixel_correlation.py"
+RANDOM_READOUTS = f"{CORRELATION}::test_random_readouts_have_the_mean_inverse_that_matrices_give[0.8--0.056]"
+SAME_LOAD = f"{CORRELATION}::test_part_of_the_data_is_judged_at_the_same_load"
 COMMAND_SOLVE = "tests/test_command_solve.py"
 OTHER_PROBLEM = f"{COMMAND_SOLVE}::test_solutions_of_another_problem_are_not_taken_and_not_lost"
 LOOSE = f"{COMMAND_SOLVE}::test_a_smaller_tolerance_is_solved_again"
@@ -425,6 +428,12 @@ MUTATIONS = [
         "numerics/footprint.py",
         ("triangles for squares", "(0.5 if j == k else 1.0)", "1.0", COST_SIZES),
         ("secants once", "(22 + 6 * kept)", "(22 + 3 * kept)", COST_SECANTS),
+    ),
+    *_in(
+        "numerics/pixel_correlation.py",
+        ("one pixel's weights for all", "len(blocks) * width)", "width)", RANDOM_READOUTS),
+        ("T without the width", "/ (2 * width))", "/ 2)", RANDOM_READOUTS),
+        ("part of the data at full width", "bound.net.width * count / samples", "bound.net.width", SAME_LOAD),
     ),
     *_in(
         "numerics/storage.py",

@@ -16,7 +16,8 @@ TEACHER = datasets.make_linear_cnn(300, 6, 40)
 FLAT = np.random.default_rng(0).standard_normal((140, 8))
 RUNS = {
     "two-layer CNN": (cnn(300), TEACHER.X, TEACHER.y, {}),
-    "finite fan-in": (cnn(300), TEACHER.X[:, :2, :5], TEACHER.y, {"readout": "finite_fan_in"}),
+    "finite fan-in": (fcn(300), FLAT, np.tanh(FLAT[:, 0]), {"readout": "finite_fan_in"}),
+    "pixels looked at": (cnn(300), TEACHER.X[:, :2, :5], TEACHER.y, {"readout": "finite_fan_in"}),
     "pooling": (cnn(300, readout="global_pooling"), TEACHER.X, TEACHER.y, {}),
     "few secants": (fcn((3000, 3000)), FLAT, np.tanh(FLAT[:, 0]), {}),
     "many secants": (fcn((30, 30)), FLAT, 10 * np.tanh(FLAT[:, 0]), {}),
@@ -39,7 +40,7 @@ def test_memory_is_that_of_the_arrays_alive_at_once(name):
         tracemalloc.stop()
     sizes = Sizes.of(net, len(X), *sol.problem.field.shape)
     ours = (peak_memory(sizes, sol.gradients, options.get("readout", "mean_field")) - BUFFERS) / FRAGMENTS
-    if options:  # two of the arrays are LAPACK's workspace, which only the system sees
+    if name == "finite fan-in":  # two of the arrays are LAPACK's workspace, which only the system sees
         ours -= 2 * 8 * len(X) ** 2
     assert ours == pytest.approx(counted, rel=0.3)
 
@@ -98,6 +99,18 @@ def test_machines_are_timed_once_per_kind_of_network(known_work):
     assert len(known_work) == calls
     estimate_cost(cnn(80), (100, 3, 32))
     assert len(known_work) > calls
+
+
+def test_units_with_means_are_timed_too(monkeypatch):
+    monkeypatch.setattr(rates, "DATA_SIZES", (20, 40))
+    monkeypatch.setattr(rates, "INPUT_SIZES", (5, 10))
+    monkeypatch.setattr(rates, "HIDDEN_SIZES", (20, 40))
+    monkeypatch.setattr(rates, "UNKNOWNS", 1000)
+    rates.rates.cache_clear()
+    cost = estimate_cost(fcn((50, 50), activation="relu"), (100, 8))
+    assert 0 < cost.seconds_per_gradient < cost.seconds_per_solve < math.inf
+    assert cost.what.startswith("fully connected, relu")
+    rates.rates.cache_clear()
 
 
 def test_printed_cost_names_both_and_the_gradients(known_work, monkeypatch):

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -190,7 +191,8 @@ def test_a_notebook_s_table_says_the_same_and_is_escaped(learned):
     shown = [[cell.text for cell in row] for row in table.iter("tr")]
     for name, value in shown:
         assert any(name in line and value in line for line in str(sol).splitlines())
-    odd = replace(sol, problem=replace(sol.problem, net=replace(sol.problem.net, activation="<b>&")))
+    named = SimpleNamespace(name="<b>&", loops=None, statistics=None)
+    odd = replace(sol, problem=replace(sol.problem, net=replace(sol.problem.net, activation=named)))
     assert "<b>" not in odd._repr_html_()
     assert "&lt;b&gt;&amp;" in odd._repr_html_()
 
