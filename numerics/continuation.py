@@ -53,8 +53,6 @@ class Branch:
         self.field = field
         self.tol = tol
         self.method = method
-        if method == "newton" and not field.chain.odd:
-            raise ValueError("method='newton' is not there for units with means; use method='auto'")
         self.slopes = theta_slopes(field)  # d (theta_l, mu_l) / d(1/N_l) at the Gaussian process
         matrices = self.slopes[: len(field.net.widths)]
         self.tops = tuple(max(float(np.linalg.eigvalsh(slope)[-1]), 0.0) for slope in matrices)
@@ -114,12 +112,11 @@ class Branch:
         chain, tol = self.field.chain, self.tol
         if self.method == "newton":
             return newton.solve(chain, inverse_widths, theta, tol, budget)
-        only = self.method == "anderson" or not chain.odd  # Hessian products know no means
-        share = budget if only else math.ceil(ANDERSON_SHARE * budget)
+        share = budget if self.method == "anderson" else math.ceil(ANDERSON_SHARE * budget)
         outcome = fixed_point.solve(chain, inverse_widths, theta, tol, share)
         left = budget - outcome.gradients
         stopped = outcome.status in (Status.STALLED, Status.MAX_ITERATIONS)
-        if only or not stopped or left <= newton.STEP:
+        if self.method == "anderson" or not stopped or left <= newton.STEP:
             return outcome
         spent = outcome.gradients
         outcome = newton.solve(chain, inverse_widths, outcome.state.theta, tol, left)

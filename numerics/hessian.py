@@ -6,7 +6,8 @@ sum_l (N_l/2) tr(H_l D_l), where (derived: docs/derivations-hessian.md)
     D_l = H_l + (E_l H_l + H_l E_l)/2 - M_l^{1/2} dB_l M_l^{1/2} / N_l,
 
 B_l = L_l^T T_l L_l and dB_l is its change to first order in H: the whitened Hessian. It is the identity at
-infinite width and, at any solution, the identity minus the response of the pulls to the covariances.
+infinite width and, at any solution, the identity minus the response of the pulls to the covariances. Means
+move along straight lines mu_l + w_l and add sum_l N_l w_l.d_l with d_l = w_l - ds_l / N_l, s_l = L_l^T t_l.
 
 The change of T comes from one sweep up the layers (covariances, factors, kernels) and one down
 (data term, pulls, messages), each the tangent of what `Chain.layers` and `Chain.pull` do.
@@ -45,8 +46,6 @@ class Hessian:
     """
 
     def __init__(self, chain: Chain, pull: Pull, inverse_widths: Sequence[float]):
-        if not chain.odd:
-            raise NotImplementedError("Hessian products of networks whose units have means are not there")
         self.chain = chain
         self.pull = pull
         self.inverse_widths = tuple(inverse_widths)
@@ -63,14 +62,14 @@ class Hessian:
         return cls(chain, chain.pull(theta, inverse_widths), inverse_widths)
 
     def product(self, H: Blocks) -> Blocks:
-        """D of the symmetric blocks H, one per hidden layer; symmetric in the metric sum N_l/2 tr H_l D_l."""
+        """(D, d) of the changes (H, w) of a state, blocks in the state's order; symmetric in the metric."""
         moves, dQ = self._up(H)
         return self._down(moves, self.pull.data.tangent(dQ)[1])
 
     @cached_property
     def metric(self) -> FisherMetric:
         """Blocks as vectors in which the Hessian is a symmetric matrix."""
-        return FisherMetric(self.chain.sizes, self.inverse_widths)
+        return FisherMetric(self.chain.shapes, self.inverse_widths)
 
     def times(self, vector: Array) -> Array:
         """The same product on a vector of `metric`."""
@@ -82,78 +81,96 @@ class Hessian:
         matrix = np.array(columns)
         return (matrix + matrix.T) / 2
 
-    def _up(self, H: Blocks) -> tuple[list[_Move], Array]:
-        """The layers' changes along H, and that of Q_f."""
+    def _up(self, direction: Blocks) -> tuple[list[_Move], Array]:
+        """The layers' changes, and that of Q_f."""
+        layers = len(self.pull.layers)
+        w: Sequence[Array | None] = direction[layers:] or (None,) * layers
         moves: list[_Move] = []
         dQ = np.empty(0)
         for level, layer in enumerate(self.pull.layers):
             root = layer.exponential.root
-            dM = root @ H[level] @ root
-            if level == 0:
+            H = direction[level]
+            dM = root @ H @ root
+            if layer.factor is None:
                 std = np.sqrt(self.chain.prior_variance)
-                dSigma = std[:, None] * dM * std
-                move = _Move(H[level], dM, np.empty(0), dSigma, InputKernel.at(self.chain.X, dSigma))
+                dSigma, dm = std[:, None] * dM * std, _scaled(std, w[level])
+                moving = InputKernel.at(self.chain.X, dSigma, dm)
+                move = _Move(H, w[level], dM, np.empty(0), dSigma, moving)
             else:
-                move = _hidden_move(layer, H[level], dM, dQ, self.chain.maps[level - 1].receptive.pixels_out)
+                move = _hidden_move(
+                    layer, H, w[level], dM, dQ, self.chain.maps[level - 1].receptive.pixels_out
+                )
             moves.append(move)
             dQ = self.chain.maps[level].tangent(layer.kernel, move.kernel)
         return moves, dQ
 
     def _down(self, moves: Sequence[_Move], dmessage: Array) -> Blocks:
-        """D of every layer, from the changes of the layers and of A."""
-        pull = self.pull
+        """(D, d) of every layer, from the changes of the layers and of A."""
+        pull, std = self.pull, np.sqrt(self.chain.prior_variance)
         D: list[Array] = []
+        d: list[Array] = []
         for level in reversed(range(len(moves))):
-            layer, move = pull.layers[level], moves[level]
+            layer, move, relay = pull.layers[level], moves[level], self._relays[level]
             x, E, H = self.inverse_widths[level], pull.E[level], move.H
-            dT = self.chain.maps[level].adjoint_tangent(
+            dT, slope = self.chain.maps[level].adjoint_tangents(
                 layer.kernel, move.kernel, pull.messages[level], dmessage
             )
-            relay = self._relays[level]
-            if relay is not None:
-                dB, dmessage = relay.tangent(move, dT)
+            dt = slope / 2
+            if relay is None:
+                dB, ds = std[:, None] * dT * std, dt if move.w is None else std * dt
             else:
-                std = np.sqrt(self.chain.prior_variance)
-                dB = std[:, None] * dT * std
+                dB, ds, dmessage = relay.tangent(move, dT, dt)
             root = layer.exponential.root
             EH = E @ H
             block = H + (EH + EH.T) / 2 - x * (root @ dB @ root)
             D.insert(0, (block + block.T) / 2)
-        return tuple(D)
+            if move.w is not None:
+                d.insert(0, move.w - x * ds)
+        return (*D, *d)
 
     @cached_property
     def _relays(self) -> list[_Relay | None]:
         """What the hidden layers' messages need at every product."""
-        parts = zip(self.pull.layers, self.pull.T, self.pull.E, self.inverse_widths, strict=True)
-        return [None if layer.factor is None else _Relay.at(layer, T, E, x) for layer, T, E, x in parts]
+        pull, layers = self.pull, len(self.pull.layers)
+        t: Sequence[Array | None] = pull.T[layers:] or (None,) * layers
+        parts = zip(pull.layers, pull.T[:layers], pull.E[:layers], t, self.inverse_widths, strict=True)
+        return [None if part[0].factor is None else _Relay.at(*part) for part in parts]
 
 
 @dataclass(frozen=True)
 class _Move:
-    """How one layer changes along H: M, l^{-1} dl (hidden layers), Sigma or K, and its kernel."""
+    """How one layer changes: theta (H) and mu (w), M, l^{-1} dl (hidden layers), Sigma or K, its kernel."""
 
     H: Array
+    w: Array | None
     dM: Array
     split: Array
     dK: Array
     kernel: Kernel
 
 
-def _hidden_move(layer: Layer, H: Array, dM: Array, dQ: Array, pixels: int) -> _Move:
-    """dK = L (Phi M + M Phi^T + dM) L^T with dL = L Phi."""
-    assert layer.factor is not None
+def _scaled(std: Array, w: Array | None) -> Array | None:
+    return None if w is None else std * w
+
+
+def _hidden_move(layer: Layer, H: Array, w: Array | None, dM: Array, dQ: Array, pixels: int) -> _Move:
+    """dK = L (Phi M + M Phi^T + dM) L^T and dm = L (Phi mu + w) with dL = L Phi."""
+    L = layer.factor
+    assert L is not None
     with parallel.for_factorisation(len(dQ)):
-        split = layer.factor.split(dQ)
+        split = L.split(dQ)
         half = split @ layer.exponential.M
-        dK = layer.factor.outer(half + half.T + dM)
-    return _Move(H, dM, split, dK, HiddenKernel.at(dK, pixels))
+        dK = L.outer(half + half.T + dM)
+    dm = None if layer.mean is None or w is None else L.times(split @ layer.mean.mu + w)
+    return _Move(H, w, dM, split, dK, HiddenKernel.at(dK, pixels, dm))
 
 
 @dataclass(frozen=True)
 class _Relay:
     """A hidden layer's part in the sweep down.
 
-    The message is T + T K T / N + L^{-T} low(B C) L^{-1}, C = M (I - B/N) - I = M^{1/2} E M^{-1/2}.
+    The message is T + (T K T + t t^T) / N + L^{-T} low(B C + s e^T) L^{-1} with
+    C = M (I - B/N) - I = M^{1/2} E M^{-1/2} and e = mu - s/N; without means t, s and e are absent.
     """
 
     layer: Layer
@@ -162,30 +179,43 @@ class _Relay:
     TK: Array
     B: Array
     C: Array
-    Z: Array  # low(B C), symmetric
+    Z: Array  # low(B C + s e^T), symmetric
+    t: Array | None
+    s: Array
+    e: Array
 
     @classmethod
-    def at(cls, layer: Layer, T: Array, E: Array, x: float) -> _Relay:
-        assert layer.factor is not None
-        exponential = layer.exponential
+    def at(cls, layer: Layer, T: Array, E: Array, t: Array | None, x: float) -> _Relay:
+        L, exponential = layer.factor, layer.exponential
+        assert L is not None
         with parallel.for_factorisation(len(T)):
-            B = layer.factor.inner(T)
+            B = L.inner(T)
             C = exponential.root @ E @ exponential.inverse_root
-            return cls(layer, x, T, T @ layer.covariance, B, C, mirrored(B @ C))
+            J, s, e = B @ C, np.empty(0), np.empty(0)
+            if t is not None and layer.mean is not None:
+                s = L.transposed(t)
+                e = layer.mean.mu - x * s
+                J += np.multiply.outer(s, e)
+            return cls(layer, x, T, T @ layer.covariance, B, C, mirrored(J), t, s, e)
 
-    def tangent(self, move: _Move, dT: Array) -> tuple[Array, Array]:
-        """(dB, change of the message) when the layer moves and its pull changes by dT."""
+    def tangent(self, move: _Move, dT: Array, dt: Array) -> tuple[Array, Array, Array]:
+        """(dB, ds, change of the message) when the layer moves and its pulls change by dT and dt."""
         L, M, Phi = self.layer.factor, self.layer.exponential.M, move.split
         assert L is not None
+        ds = np.empty(0)
         with parallel.for_factorisation(len(dT)):
             BPhi = self.B @ Phi
             dB = L.inner(dT) + BPhi + BPhi.T
             dC = move.dM - self.x * (move.dM @ self.B + M @ dB)
+            dJ = dB @ self.C + self.B @ dC
+            half = dT @ self.TK.T
+            if self.t is not None and move.w is not None:
+                ds = L.transposed(dt) + Phi.T @ self.s
+                dJ += np.multiply.outer(ds, self.e) + np.multiply.outer(self.s, move.w - self.x * ds)
+                half += np.multiply.outer(dt, self.t)
             ZPhi = self.Z @ Phi
-            dZ = mirrored(dB @ self.C + self.B @ dC) - ZPhi - ZPhi.T
-            twice = dT @ self.TK.T
-            dmessage = twice + twice.T + self.T @ move.dK @ self.T
+            dmessage = half + half.T + self.T @ move.dK @ self.T
             dmessage *= self.x
             dmessage += dT
-            dmessage += L.pull_back(dZ)
-        return dB, (dmessage + dmessage.T) / 2
+            dmessage += L.pull_back(mirrored(dJ) - ZPhi - ZPhi.T)
+        return dB, ds, (dmessage + dmessage.T) / 2

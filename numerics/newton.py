@@ -53,9 +53,10 @@ class Step:
 
 def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: float, max_iter: int) -> Outcome:
     """Solve E = 0 from a start. `max_iter` bounds gradients of F, a product counting for two."""
-    metric = FisherMetric(chain.sizes, inverse_widths)
+    metric = FisherMetric(chain.shapes, inverse_widths)
     theta = tuple(  # a layer of infinite width sits at its prior
-        block if x > 0 else np.zeros_like(block) for block, x in zip(theta, inverse_widths, strict=True)
+        block if inverse_widths[position % len(inverse_widths)] > 0 else np.zeros_like(block)
+        for position, block in enumerate(theta)
     )
     here = _evaluate(chain, inverse_widths, theta)
     if here is None:
@@ -67,8 +68,8 @@ def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: flo
         g = metric.vector(state.E)
         size = float(np.linalg.norm(g))
         affordable = (max_iter - gradients - 1) // PRODUCT
-        times = Hessian(chain, pull, inverse_widths).times
-        step = truncated_cg(times, g, radius, min(FORCING, np.sqrt(size)), affordable)
+        forcing = min(FORCING, np.sqrt(size))
+        step = truncated_cg(Hessian(chain, pull, inverse_widths).times, g, radius, forcing, affordable)
         gradients += PRODUCT * step.products
         curvature = min(curvature, step.curvature)
         length = 1.0
@@ -110,9 +111,12 @@ def truncated_cg(times: Callable[[Array], Array], g: Array, radius: float, forci
     return Step(v, products, curvature, False)
 
 
-def moved(layers: Sequence[Layer], H: Blocks) -> Blocks:
-    """theta at M^{1/2} e^{H} M^{1/2} of every layer."""
-    return tuple(_moved(layer.exponential.root, block) for layer, block in zip(layers, H, strict=True))
+def moved(layers: Sequence[Layer], step: Blocks) -> Blocks:
+    """theta at M^{1/2} e^{H} M^{1/2} of every layer, and mu + w of its mean."""
+    H, w = step[: len(layers)], step[len(layers) :]
+    theta = (_moved(layer.exponential.root, block) for layer, block in zip(layers, H, strict=True))
+    means = [layer.mean for layer in layers if layer.mean is not None]
+    return (*theta, *(mean.mu + change for mean, change in zip(means, w, strict=True)))
 
 
 def _moved(root: Array, H: Array) -> Array:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from deep_problems import NETWORKS, small
+from deep_problems import NETWORKS, RELU_NETWORKS, small
 from small_problems import symmetric
 
 from numerics import fcn
@@ -16,7 +16,8 @@ SINGLE = {
     for name, (net, flat) in NETWORKS.items()
     if "pool" not in name
 }
-CASES = {name: (net, flat, "mean_field") for name, (net, flat) in NETWORKS.items()} | SINGLE
+RELU = {f"{name}, ReLU": (net, flat, "mean_field") for name, (net, flat) in RELU_NETWORKS.items()}
+CASES = {name: (net, flat, "mean_field") for name, (net, flat) in NETWORKS.items()} | SINGLE | RELU
 
 
 def matrix_function(f, M):
@@ -29,33 +30,52 @@ def bound_problem(net, flat, readout, n=14):
     return problem(net, X, y[:, 0] if readout == "finite_fan_in" else y, NOISE, readout)
 
 
-def off_the_solution(chain, seed=0, size=0.3):
+def direction(chain, seed, size=1.0):
     rng = np.random.default_rng(seed)
-    return tuple(size * symmetric(rng, k) / np.sqrt(k) for k in chain.sizes)
-
-
-def direction(chain, seed):
-    rng = np.random.default_rng(seed)
-    return tuple(symmetric(rng, k) / np.sqrt(k) for k in chain.sizes)
-
-
-def moved(theta, H, t):
-    """log of M^{1/2} e^{tH} M^{1/2}."""
-    roots = [matrix_function(np.exp, block / 2) for block in theta]
     return tuple(
-        matrix_function(np.log, root @ matrix_function(np.exp, t * h) @ root)
-        for root, h in zip(roots, H, strict=True)
+        size
+        * (symmetric(rng, shape[0]) if len(shape) == 2 else rng.standard_normal(shape))
+        / np.sqrt(shape[0])
+        for shape in chain.shapes
     )
 
 
+def off_the_solution(chain):
+    return direction(chain, 0, 0.3)
+
+
+def inner(x, one, other):
+    """The Fisher metric of two changes of a state."""
+    layers = len(x)
+    return sum(
+        np.sum(a * b) / x[position % layers] / (2 if position < layers else 1)
+        for position, (a, b) in enumerate(zip(one, other, strict=True))
+    )
+
+
+def moved(theta, H, t):
+    """log of M^{1/2} e^{tH} M^{1/2}; means move straight."""
+    return tuple(_moved(block, h, t) for block, h in zip(theta, H, strict=True))
+
+
+def _moved(block, h, t):
+    if block.ndim == 1:
+        return block + t * h
+    root = matrix_function(np.exp, block / 2)
+    return matrix_function(np.log, root @ matrix_function(np.exp, t * h) @ root)
+
+
 def gradient_in_H(chain, x, theta, H, t):
-    """The gradient of F in the coordinates M^{1/2} e^{H} M^{1/2} about theta, at t H, over N/2.
+    """The gradient of F in the coordinates M^{1/2} e^{H} M^{1/2} about theta, at t H, in the metric.
 
     The change of e^{tH} along D is, in the eigenbasis of H, D times divided differences of exp.
     """
     there = moved(theta, H, t)
     blocks = []
     for start, point, E, h in zip(theta, there, evaluate(chain, x, there).E, H, strict=True):
+        if E.ndim == 1:
+            blocks.append(E)
+            continue
         across = matrix_function(np.exp, start / 2) @ matrix_function(np.exp, -point / 2)
         e, U = np.linalg.eigh(t * h)
         gap = np.subtract.outer(e, e)
@@ -88,21 +108,17 @@ def test_symmetric_in_the_metric(case):
     chain, x = case
     hessian = Hessian.at(chain, off_the_solution(chain), x)
     u, v = direction(chain, 1), direction(chain, 2)
-    left, right = (
-        sum(
-            np.sum(a * b) / (2 * inverse)
-            for a, b, inverse in zip(one, hessian.product(other), x, strict=True)
-        )
-        for one, other in ((u, v), (v, u))
-    )
+    left, right = (inner(x, one, hessian.product(other)) for one, other in ((u, v), (v, u)))
     # rounding through Q^{-1}: 1e-16 times condition numbers below 1e5 here
     assert left == pytest.approx(right, rel=1e-10)
 
 
-@pytest.mark.parametrize("readout", ["mean_field", "finite_fan_in"])
-def test_dense_matrix_by_second_differences_of_the_free_energy(readout):
-    """Every entry, of which a difference of F's values alone knows nothing of the gradient."""
-    bound = bound_problem(fcn((6, 9), (1.5, 2.0), 0.7), True, readout, n=3)
+@pytest.mark.parametrize(
+    ("activation", "readout"), [("erf", "mean_field"), ("erf", "finite_fan_in"), ("relu", "mean_field")]
+)
+def test_dense_matrix_by_second_differences_of_the_free_energy(activation, readout):
+    """Every entry; a difference of F's values knows nothing of the gradient."""
+    bound = bound_problem(fcn((6, 9), (1.5, 2.0), 0.7, activation), True, readout, n=2)
     chain, x = bound.field.chain, bound.inverse_widths
     theta = off_the_solution(chain)
     hessian = Hessian.at(chain, theta, x)
@@ -127,11 +143,12 @@ def test_dense_matrix_by_second_differences_of_the_free_energy(readout):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_identity_at_infinite_width(name):
-    bound = bound_problem(*NETWORKS[name], "mean_field")
+@pytest.mark.parametrize("networks", [NETWORKS, RELU_NETWORKS], ids=["odd", "relu"])
+def test_identity_at_infinite_width(networks, name):
+    bound = bound_problem(*networks[name], "mean_field")
     chain = bound.field.chain
     H = direction(chain, 3)
-    layers = len(chain.sizes)
+    layers = len(bound.inverse_widths)
     for D, h in zip(Hessian.at(chain, chain.prior, (0.0,) * layers).product(H), H, strict=True):
         np.testing.assert_array_equal(D, h)
     # and it is reached as 1/width
@@ -142,13 +159,13 @@ def test_identity_at_infinite_width(name):
     assert gaps[0] / gaps[1] == pytest.approx(2, rel=1e-3)
 
 
-def test_vectors_of_the_metric_are_isometric_to_blocks():
-    chain = bound_problem(*NETWORKS["three dense layers"], "mean_field").field.chain
+@pytest.mark.parametrize("networks", [NETWORKS, RELU_NETWORKS], ids=["erf", "relu"])
+def test_vectors_of_the_metric_are_isometric_to_blocks(networks):
+    chain = bound_problem(*networks["three dense layers"], "mean_field").field.chain
     x = (1 / 20, 1 / 30)
     metric = Hessian.at(chain, chain.prior, x).metric
     u, v = direction(chain, 1), direction(chain, 2)
-    expected = sum(np.sum(a * b) / inverse for a, b, inverse in zip(u, v, x, strict=True)) / 20
-    assert metric.vector(u) @ metric.vector(v) == pytest.approx(expected, rel=1e-13)
+    # half of the least width is the unit
+    assert metric.vector(u) @ metric.vector(v) == pytest.approx(inner(x, u, v) / 10, rel=1e-13)
     for one, other in zip(metric.blocks(metric.vector(u)), u, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-15)
-    np.testing.assert_allclose(metric.lengths(metric.vector(u)), [np.linalg.norm(block) for block in u])

@@ -287,12 +287,6 @@ def test_random_starts_have_means_and_lead_to_the_same_solution():
     assert found.lowest.free_energy <= found.joins_gp.free_energy + 1e-9
 
 
-def test_newton_steps_are_refused():
-    X, y = small(True)
-    with pytest.raises(ValueError, match="use method='auto'"):
-        solve(fcn(12.0, activation="relu"), X, y, NOISE, method="newton")
-
-
 def test_units_of_the_inputs_go_into_the_weights():
     X, y = small(False)
     one = solve(cnn(20.0, 1.5, activation="relu"), X, y, NOISE, tol=1e-10)

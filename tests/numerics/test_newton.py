@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from deep_problems import NETWORKS, cubic_teacher, small
+from deep_problems import NETWORKS, RELU_NETWORKS, cubic_teacher, small
 from small_problems import symmetric
 
 from numerics import ConvergenceError, NegativeCurvature, fcn, fixed_point, load, newton, solve, solve_path
@@ -15,14 +15,14 @@ from numerics.problem import problem
 NOISE = 0.05
 
 
-@pytest.mark.parametrize("readout", ["mean_field", "finite_fan_in"])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_newton_finds_what_the_fixed_point_finds(name, readout):
-    net, flat = NETWORKS[name]
+CASES = [(net, flat, "mean_field") for net, flat in (*NETWORKS.values(), *RELU_NETWORKS.values())]
+CASES += [(*NETWORKS[name], "finite_fan_in") for name in NETWORKS if "pool" not in name]
+
+
+@pytest.mark.parametrize(("net", "flat", "readout"), CASES)
+def test_newton_finds_what_the_fixed_point_finds(net, flat, readout):
     X, y = small(flat)
     if readout == "finite_fan_in":
-        if "pool" in name:
-            pytest.skip("two scalars do not describe pooling")
         y = y[:, 0]
     one, other = (
         solve(net, X, y, NOISE, readout=readout, method=method, tol=1e-10)
@@ -47,13 +47,17 @@ def test_a_path_by_newton_steps():
     assert [sol.method for sol in other] == ["direct", "newton", "newton", "newton"]
 
 
-def test_one_step_squares_the_distance():
+@pytest.mark.parametrize("networks", [NETWORKS, RELU_NETWORKS], ids=["erf", "relu"])
+def test_one_step_squares_the_distance(networks):
     """A wrong product would leave a distance in proportion."""
-    bound = problem(NETWORKS["three dense layers"][0], *small(True), NOISE)
+    bound = problem(networks["three dense layers"][0], *small(True), NOISE)
     chain, x = bound.field.chain, bound.inverse_widths
     solution = newton.solve(chain, x, chain.prior, 1e-12, 300).state.theta
     rng = np.random.default_rng(1)
-    away = [symmetric(rng, size) / size for size in chain.sizes]
+    away = [
+        (symmetric(rng, shape[0]) if len(shape) == 2 else rng.standard_normal(shape)) / shape[0]
+        for shape in chain.shapes
+    ]
 
     def gradient_after(t):
         start = tuple(block + t * H for block, H in zip(solution, away, strict=True))

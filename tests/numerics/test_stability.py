@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from deep_problems import NETWORKS, cubic_teacher, small
+from deep_problems import NETWORKS, RELU_NETWORKS, cubic_teacher, small
 
 from numerics import ConvergenceError, fcn, load, newton, solve, solve_branches, stability
 from numerics.fixed_point import evaluate
@@ -17,9 +17,9 @@ def hessian_of(sol):
     return Hessian.at(sol.problem.field.chain, sol.theta, sol.problem.inverse_widths)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*NETWORKS, *(f"{name}, relu" for name in RELU_NETWORKS)])
 def test_iteration_finds_the_least_eigenvalue_of_the_dense_matrix(name, monkeypatch):
-    net, flat = NETWORKS[name]
+    net, flat = RELU_NETWORKS[name[:-6]] if name.endswith(", relu") else NETWORKS[name]
     sol = solve(net, *small(flat, n=8), NOISE)
     values = np.linalg.eigvalsh(hessian_of(sol).dense())
     monkeypatch.setattr(stability, "DENSE", 0)
