@@ -27,6 +27,7 @@ PRODUCT = 2  # gradients that a Hessian product counts for (measured: 1.4 to 1.6
 STEP = PRODUCT + 1  # the least that a step costs
 FIRST_RADIUS = 2.0  # of the trusted region, in theta (Frobenius norm; layers in units of the narrowest)
 FORCING = 0.1  # residual of the linear equations, of the gradient; falls with its square root
+POOR, GOOD = 0.25, 0.75
 SHORTER = 4.0
 SHORTEST = SHORTER**-7  # of a Newton step: no descent there is rounding
 
@@ -46,6 +47,7 @@ class Step:
     """
 
     vector: Array
+    predicted: float
     products: int
     curvature: float
     at_edge: bool
@@ -63,6 +65,7 @@ def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: flo
         prior = state_of(chain.pull(chain.prior, inverse_widths), chain.prior, inverse_widths)
         return Outcome(prior, Status.INDEFINITE, 2, "newton")
     pull, state = here
+    scale = 0.5 / max(inverse_widths)
     gradients, radius, curvature = 1, FIRST_RADIUS, np.inf
     while (status := _ended(state, tol, gradients + STEP > max_iter)) is None:
         g = metric.vector(state.E)
@@ -72,6 +75,7 @@ def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: flo
         step = truncated_cg(Hessian(chain, pull, inverse_widths).times, g, radius, forcing, affordable)
         gradients += PRODUCT * step.products
         curvature = min(curvature, step.curvature)
+        promised = -step.predicted
         length = 1.0
         while True:  # a refused step is shortened, not searched again
             trial = _evaluate(chain, inverse_widths, moved(pull.layers, metric.blocks(length * step.vector)))
@@ -82,9 +86,11 @@ def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: flo
             if length < SHORTEST or gradients >= max_iter:
                 status = Status.STALLED if length < SHORTEST else Status.MAX_ITERATIONS
                 return Outcome(state, status, gradients, "newton", curvature)
-        if length < 1:
-            radius = length * float(np.linalg.norm(step.vector))
-        elif step.at_edge:
+        walked = length * float(np.linalg.norm(step.vector))
+        gained = (state.F - trial[1].F) / (promised * scale)
+        if length < 1 or gained < POOR:
+            radius = walked if length < 1 else walked / 2
+        elif step.at_edge and gained > GOOD:
             radius *= 2
         pull, state = trial
     return Outcome(state, status, gradients, "newton", curvature)
@@ -102,13 +108,20 @@ def truncated_cg(times: Callable[[Array], Array], g: Array, radius: float, forci
         r2 = float(residual @ residual)
         ahead = v + (r2 / bend) * direction if bend > 0 else v
         if bend <= 0 or np.linalg.norm(ahead) >= radius:
-            return Step(v + _to_edge(v, direction, radius) * direction, products, curvature, True)
+            tau = _to_edge(v, direction, radius)
+            v, residual = v + tau * direction, residual - tau * along
+            return Step(v, _predicted(g, v, residual), products, curvature, True)
         v = ahead
         residual = residual - (r2 / bend) * along
         if np.linalg.norm(residual) <= enough:
             break
         direction = residual + (float(residual @ residual) / r2) * direction
-    return Step(v, products, curvature, False)
+    return Step(v, _predicted(g, v, residual), products, curvature, False)
+
+
+def _predicted(g: Array, v: Array, residual: Array) -> float:
+    """g.v + v.Dv/2 from the residual -g - Dv."""
+    return float(v @ (g - residual)) / 2
 
 
 def moved(layers: Sequence[Layer], step: Blocks) -> Blocks:
