@@ -9,12 +9,11 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.chain import Blocks, Chain
+from numerics.chain import Blocks
 from numerics.solution import Solution
 
 Array = NDArray[np.float64]
 
-SPREAD = 1.5  # eigenvalues of a random theta lie between -2 and 2 times it
 SAME = 1e-4  # largest difference of theta between two runs to one solution, in units of 1 + max |theta|
 FROM_GP = "gp"
 
@@ -111,17 +110,6 @@ class Branches(Sequence[FoundBranch]):
     def __repr__(self) -> str:
         energies = ", ".join(f"{branch.free_energy:.6f}" for branch in self)
         return f"Branches(free energies: {energies}; failed: {len(self.failed)})"
-
-
-def random_theta(chain: Chain, rng: np.random.Generator) -> Blocks:
-    """A random state: Gaussian symmetric theta_l, whose eigenvalues fill a semicircle, and Gaussian mu_l."""
-    blocks = []
-    for shape in chain.shapes:
-        G = rng.standard_normal(shape)
-        blocks.append(
-            SPREAD * (G + G.T) / np.sqrt(2 * shape[0]) if len(shape) == 2 else G / np.sqrt(shape[0])
-        )
-    return tuple(blocks)
 
 
 def _same(one: Blocks, other: Blocks) -> bool:

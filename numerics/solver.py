@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks, summary
-from numerics.branches import FROM_GP, Branches, random_theta
+from numerics.branches import FROM_GP, Branches
 from numerics.chain import Blocks
 from numerics.continuation import Branch
 from numerics.cost import refuse_what_does_not_fit
@@ -20,6 +20,7 @@ from numerics.network import Network
 from numerics.pixel_correlation import refuse_correlated_pixels
 from numerics.problem import Problem, problem
 from numerics.solution import Solution
+from numerics.starts import from_covariance, from_mean, theta_of, thetas_of
 
 Array = NDArray[np.float64]
 
@@ -152,24 +153,29 @@ def solve(
             raise ValueError(
                 "give start= or starts=, not both; starts=[start] has the default start beside it"
             )
-        found = solve_branches(
-            net,
-            X,
-            y,
-            noise_variance,
-            starts=starts,
-            seed=seed,
-            readout=readout,
-            method=method,
-            tol=tol,
-            max_iter=max_iter,
-            check_memory=check_memory,
-        )
+        try:
+            found = solve_branches(
+                net,
+                X,
+                y,
+                noise_variance,
+                starts=starts,
+                seed=seed,
+                readout=readout,
+                method=method,
+                tol=tol,
+                max_iter=max_iter,
+                check_memory=check_memory,
+            )
+        except ConvergenceError as failure:
+            if raise_on_failure:
+                raise
+            return failure.solution
         return replace(found.lowest, branches=found)
     bound = problem(net, X, y, noise_variance, readout)
     admit([bound], check_memory)
     branch = Branch(bound.field, checks.positive(tol, "tol"), checks.choice(method, METHODS, "method"))
-    theta = None if start is None else _theta(start, bound)
+    theta = None if start is None else theta_of(start, bound)
     return solve_on(branch, bound, checks.count(max_iter, "max_iter"), raise_on_failure, theta)
 
 
@@ -276,7 +282,7 @@ def solve_branches(
     budget = checks.count(max_iter, "max_iter")
     x = bound.inverse_widths
     solved: list[tuple[str | int, Solution]] = [(FROM_GP, Solution.of(bound, branch.solve(x, budget)))]
-    for position, theta in enumerate(_thetas(starts, seed, bound) if any(x) else []):
+    for position, theta in enumerate(thetas_of(starts, seed, bound) if any(x) else []):
         solved.append((position, Solution.of(bound, branch.find(x, theta, budget))))
     found = Branches.among(solved)
     if not found:
@@ -314,9 +320,9 @@ def from_sigma(
     bound = problem(net, X, y, noise_variance)
     if len(net.widths) != 1:
         raise ValueError("net has hidden kernels, which a Sigma alone does not fix; give one hidden layer")
-    theta = _from_covariance(checks.covariance(Sigma, bound.field.chain.sizes[0], "Sigma"), bound)
+    theta = from_covariance(checks.covariance(Sigma, bound.field.chain.sizes[0], "Sigma"), bound)
     if weight_mean is not None:
-        theta = (*theta[:1], *_from_mean(weight_mean, bound))
+        theta = (*theta[:1], *from_mean(weight_mean, bound))
     state = evaluate(bound.field.chain, bound.inverse_widths, theta)
     return Solution.of(bound, Outcome(state, Status.GIVEN, 1))
 
@@ -355,38 +361,3 @@ def solve_on(
     if raise_on_failure and not sol.converged:
         raise ConvergenceError(sol, branch.tol)
     return sol
-
-
-def _thetas(starts: int | Sequence[Solution | ArrayLike], seed: int, bound: Problem) -> Iterator[Blocks]:
-    """The states of several starts."""
-    if isinstance(starts, Sequence | np.ndarray) and not isinstance(starts, str):
-        yield from (_theta(start, bound) for start in starts)
-    else:
-        rng = checks.generator(seed, "seed")
-        for _ in range(checks.count(starts, "starts", least=0)):
-            yield random_theta(bound.field.chain, rng)
-
-
-def _theta(start: Solution | ArrayLike, bound: Problem) -> Blocks:
-    """The state of a start: a Solution's own, or a Sigma with every hidden layer at its prior."""
-    if isinstance(start, Solution):
-        if tuple(block.shape for block in start.theta) != bound.field.chain.shapes:
-            raise ValueError("start is a solution of another network or data set; drop it")
-        return start.theta
-    return _from_covariance(checks.covariance(start, bound.field.chain.sizes[0], "start"), bound)
-
-
-def _from_covariance(Sigma: Array, bound: Problem) -> Blocks:
-    std = np.sqrt(bound.field.chain.prior_variance)
-    ratios, U = np.linalg.eigh(Sigma / np.multiply.outer(std, std))
-    return ((U * np.log(ratios)) @ U.T, *bound.field.chain.prior[1:])
-
-
-def _from_mean(weight_mean: ArrayLike, bound: Problem) -> Blocks:
-    """mu of the input layer, of a network with nothing above it."""
-    chain = bound.field.chain
-    if chain.odd:
-        raise ValueError(
-            f"weight_mean: with {bound.net.activation!r}, which is odd, every mean is zero; leave it out"
-        )
-    return (checks.vector(weight_mean, chain.sizes[0], "weight_mean") / np.sqrt(chain.prior_variance),)

@@ -528,6 +528,9 @@ MUTATIONS = [
             "[-x for x in targets[i].inverse_widths])",
             ORDER,
         ),
+    ),
+    *_in(
+        "numerics/starts.py",
         ("units of the start", "np.multiply.outer(std, std))", "std)", RESIDUAL),
     ),
     *_in(

@@ -147,8 +147,10 @@ def test_starts_that_lead_nowhere_are_named_and_none_at_all_is_an_error():
     assert [branch.starts for branch in found] == [(0,)]
     assert found.failed == ("gp", 1)
     assert found.joins_gp is None
+    hopeless = {"starts": [np.eye(3)], "max_iter": 1}
     with pytest.raises(ConvergenceError, match="max_iter"):
-        solve_branches(net, *small(flat), NOISE, starts=[np.eye(3)], max_iter=1)
+        solve(net, *small(flat), NOISE, **hopeless)
+    assert not solve(net, *small(flat), NOISE, **hopeless, raise_on_failure=False).converged
 
 
 @pytest.mark.parametrize(
