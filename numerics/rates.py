@@ -25,8 +25,9 @@ clock = time.perf_counter  # benchmarks on a busy machine count processor time i
 
 PATIENCE = 0.15  # seconds per measurement, or one run of what takes longer
 DATA_SIZES = (400, 1000)
-INPUT_SIZES = (150, 300)
+INPUT_SIZES = (250, 500)
 HIDDEN_SIZES = (250, 500)
+LARGEST_PATCH = 128
 SECANTS, UNKNOWNS = (4, 12), 200_000
 
 
@@ -77,6 +78,12 @@ def rates(activation: str | Activation, channels: int, outputs: int, readout: st
         more, fewer = (two_layers(samples, pixels, size) for pixels in (5, 1))
         return max(more - fewer, 0.0) / (4 * samples**2 / 2)
 
+    def of_entries(size: int) -> float:
+        """Linear in the size of a patch beyond a size that takes long to time."""
+        if size <= LARGEST_PATCH:
+            return entry(size)
+        return plain + max(entry(LARGEST_PATCH) - plain, 0.0) * (size - 1) / (LARGEST_PATCH - 1)
+
     two_layers(20, 1, 1)  # compiles
     plain = entry(1)
     data = _fit(lambda n: two_layers(n, 1, 1) - plain * n * n / 2, DATA_SIZES)
@@ -93,7 +100,7 @@ def rates(activation: str | Activation, channels: int, outputs: int, readout: st
         layer = _fit(one_layer_more, HIDDEN_SIZES)
     few, many = (_step(k) / k for k in SECANTS)
     square = max(many - few, 0.0) / (SECANTS[1] - SECANTS[0])
-    return Rates(entry(channels), data, inputs, layer, (many - square * SECANTS[1], square))
+    return Rates(of_entries(channels), data, inputs, layer, (many - square * SECANTS[1], square))
 
 
 def _gradient(net: Network, shape: tuple[int, ...], outputs: int, readout: str) -> float:
@@ -102,10 +109,9 @@ def _gradient(net: Network, shape: tuple[int, ...], outputs: int, readout: str) 
     X, y = rng.standard_normal(shape), rng.standard_normal((shape[0], outputs))
     bound = problem(net, X, y, 1.0, readout)
     chain = bound.field.chain
-    theta = tuple(
+    state = tuple(
         1e-3 * np.diag(rng.standard_normal(len(block))) if block.ndim == 2 else block for block in chain.prior
     )
-    state = (*theta, *chain.prior[len(theta) :])
     return _best(lambda: chain.pull(state, bound.inverse_widths))
 
 

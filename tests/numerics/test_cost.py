@@ -92,6 +92,13 @@ def test_seconds_are_taken_apart_and_put_together(known_work):
     assert deep.seconds_per_solve == pytest.approx(11 * deep.seconds_per_gradient + steps, rel=1e-9)
 
 
+def test_large_inputs_are_not_timed_but_extrapolated(known_work):
+    cost = estimate_cost(fcn(500), (100, 3000))
+    expected = (2e-9 + 3000e-10) * 100**2 / 2 + 3e-9 * 100**2 + 5e-11 * 100**3 + 4e-10 * 3000**3
+    assert cost.seconds_per_gradient == pytest.approx(expected, rel=1e-2)  # parts overlap
+    assert max(shape[-1] for shape in known_work) <= 500
+
+
 def test_machines_are_timed_once_per_kind_of_network(known_work):
     estimate_cost(cnn(640), (3200, 20, 64))
     calls = len(known_work)
