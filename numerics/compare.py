@@ -18,7 +18,7 @@ from numerics.network import Network
 from numerics.perturbation import FirstOrder
 from numerics.problem import Problem, problem
 from numerics.solution import Solution
-from numerics.solver import ConvergenceError, solve_on
+from numerics.solver import ConvergenceError, admit, solve_on
 
 Array = NDArray[np.float64]
 
@@ -101,6 +101,7 @@ def compare(
     noise_variance: float,
     widths: Sequence[float],
     progress: Callable[[str], None] = lambda _: None,
+    check_memory: bool = True,
 ) -> Comparison:
     """Solve at every width and find where first order in 1/C fails.
 
@@ -114,8 +115,11 @@ def compare(
         Channels C, any order.
     progress : callable
         Told in a few words what has just been done.
+    check_memory : bool
+        Refuse what would not fit in the memory that is available.
     """
     bound = problem(net, data.X, data.y, noise_variance)
+    admit([bound.at_widths(width) for width in widths], check_memory)
     branch = Branch(bound.field, TOLERANCE)
     progress("Gaussian process")
     solved = {}

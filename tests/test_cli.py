@@ -1,13 +1,14 @@
 """The command line: the main job on small data, files, and one line for every mistake."""
 
 import math
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from numerics import cnn, datasets, reduced, solve
+from numerics import cnn, datasets, memory, reduced, solve
 from numerics.cli import main
 from numerics.compare import compare
 
@@ -114,6 +115,16 @@ def test_a_mistake_is_answered_in_one_line_with_exit_code_2(capsys, arguments, n
     assert captured.out == ""
     assert named in captured.err
     assert len(captured.err.splitlines()) == 1
+
+
+def test_a_comparison_that_does_not_fit_is_refused(capsys, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 1e5)
+    code, out, err = run(capsys, "compare", *SMALL)
+    assert (code, out) == (2, "")
+    assert re.search(r"GB, but .* GB are available; take at most about \d+ samples", err)
+    code, out, _ = run(capsys, "compare", *SMALL, "--no-memory-check")
+    assert code == 0
+    assert "matrix" in out
 
 
 @pytest.mark.parametrize(
