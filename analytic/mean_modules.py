@@ -38,9 +38,9 @@ def relu_module() -> str:
 
 def series_module() -> str:
     """numerics/_generated/series.py: the same loops around Mehler's series, for any smooth activation."""
-    orders = f"ORDERS = {(*FIRST, *SECOND)!r}\n"
+    orders = f"ORDERS = {(*FIRST, *SECOND)!r}\nROUNDING = 1e-17\n"
     body = "\n\n".join([orders, template("series_moments"), template("mean_tile_loops")])
-    imports = "from math import sqrt\n\nimport numpy as np\nfrom numba import njit\n"
+    imports = "from math import log, sqrt\n\nimport numpy as np\nfrom numba import njit\n"
     return module("Any activation given by its Hermite coefficients (numerics/hermite.py).", imports, body)
 
 

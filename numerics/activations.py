@@ -1,7 +1,8 @@
 """The activations: what a kernel map needs of each, and how to give one's own.
 
 `erf` and `linear` are odd: every mean of the theory is zero and their kernels are functions of variances
-alone. The others' kernels take a variance and a mean per pre-activation, stacked as (P, 2, n).
+alone. The others' kernels take a variance and a mean per pre-activation, stacked as (P, 2, n): `relu` in
+closed form, `tanh`, `gelu` and your own smooth functions by Mehler's series (`numerics.hermite`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics import _generated
+from numerics import _generated, hermite
+from numerics.hermite import Function
 
 Array = NDArray[np.float64]
 
@@ -54,6 +56,9 @@ class ClosedForm:
     name: str
     odd: bool
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def with_means(self) -> bool:
         return not self.odd
@@ -73,10 +78,123 @@ class ClosedForm:
         return D
 
 
+class OutOfRange(ValueError):
+    """An activation is not resolved at a state; a solver's trial step may meet it and turn back."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Quadrature:
+    """A smooth activation given by phi and phi'; made and checked by `quadrature`."""
+
+    name: str
+    phi: Function
+    dphi: Function
+    odd: bool
+
+    @property
+    def with_means(self) -> bool:
+        """The loops take them; where phi is odd they are zero."""
+        return True
+
+    @property
+    def loops(self) -> ModuleType:
+        return _generated.load("series")
+
+    def statistics(self, moments: Array) -> Array:
+        try:
+            return hermite.statistics(self.phi, self.dphi, self.odd, moments)
+        except hermite.TooManyTerms:
+            raise OutOfRange(
+                f"activation {self.name!r} is too steep at the largest variance "
+                f"{moments[:, 0].max():.3g} of its pre-activations: {hermite.SEEN} Hermite terms do not "
+                "resolve it; lower weight_variance, rescale X, or use 'relu' or 'erf'"
+            ) from None
+
+    def __repr__(self) -> str:
+        return f"quadrature({self.name!r})"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def quadrature(name: str, phi: Function, dphi: Function) -> Quadrature:
+    """An activation of your own: any smooth phi with its derivative, for `activation=` of a network.
+
+    Expectations are accurate to about 1e-13 of their scale; where the activation is too steep for that,
+    solving raises a ValueError. Whether phi is odd, so that there are no means, is found out.
+
+    Parameters
+    ----------
+    name : str
+        For messages. Files of solutions do not hold functions, so such a solution cannot be saved.
+    phi, dphi : callable
+        phi and its derivative on arrays of floats: NumPy expressions, `numba.vectorize` or array-valued
+        `numba.njit` functions.
+
+    Raises
+    ------
+    ValueError
+        When the functions do not take arrays, dphi is not the derivative of phi, or phi has a kink.
+    """
+    if not isinstance(name, str) or not name or name in BUILT_IN:
+        raise ValueError(f"name={name!r} must be a new name, none of {ACTIVATIONS}")
+    for argument, function in (("phi", phi), ("dphi", dphi)):
+        _check_arrays(argument, function)
+    m, s = np.array([0.0, 0.7, -1.3]), np.array([1.0, 0.5, 1.4])
+    c, d = (hermite.coefficients(function, m, s, _CHECKED + 1) for function in (phi, dphi))
+    by_parts = np.sqrt(np.arange(1, _CHECKED + 1)) * c[:, 1:] / s[:, None]
+    if np.abs(by_parts - d[:, :-1]).max() > 1e-7 * (1 + np.abs(d).max()):
+        raise ValueError(
+            f"activation {name!r}: dphi is not the derivative of phi, or phi has a kink; check both"
+        )
+    grid = np.linspace(0.0, 6.0, 241)
+    odd = bool(np.abs(phi(grid) + phi(-grid)).max() <= 1e-14 * np.abs(phi(grid)).max())
+    return Quadrature(name, phi, dphi, odd)
+
+
+_CHECKED = 24  # coefficients that are compared
+
+
+def _check_arrays(argument: str, function: Function) -> None:
+    grid = np.linspace(-4.0, 4.0, 6).reshape(2, 3)
+    try:
+        values = np.asarray(function(grid))
+    except Exception as error:  # whatever a user's function raises
+        raise ValueError(
+            f"{argument} failed on an array ({type(error).__name__}); write it with NumPy or numba.vectorize"
+        ) from error
+    if values.shape != grid.shape or values.dtype.kind != "f" or not np.isfinite(values).all():
+        raise ValueError(
+            f"{argument} must return finite floats in the shape of its argument; write it with NumPy or "
+            "numba.vectorize"
+        )
+
+
+def _tanh_slope(h: Array) -> Array:
+    return 1.0 - np.tanh(h) ** 2
+
+
+def _gelu(h: Array) -> Array:
+    """h Phi(h), with the normal distribution function and not its approximation by tanh."""
+    return h * _normal_cdf(h)
+
+
+def _gelu_slope(h: Array) -> Array:
+    return _normal_cdf(h) + h * np.exp(-(h**2) / 2) / np.sqrt(2 * np.pi)
+
+
+def _normal_cdf(h: Array) -> Array:
+    from scipy.special import ndtr  # here: a third of `import numerics` otherwise
+
+    return ndtr(h)
+
+
 BUILT_IN: dict[str, Activation] = {
     "erf": ClosedForm("erf", odd=True),
     "linear": ClosedForm("linear", odd=True),
     "relu": ClosedForm("relu", odd=False),
+    "tanh": Quadrature("tanh", np.tanh, _tanh_slope, odd=True),
+    "gelu": Quadrature("gelu", _gelu, _gelu_slope, odd=False),
 }
 ACTIVATIONS = tuple(BUILT_IN)
 

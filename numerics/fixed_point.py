@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.activations import OutOfRange
 from numerics.chain import Blocks, Chain, Pull
 from numerics.data_terms import DataTerm, NotPositiveDefinite
 
@@ -196,7 +197,7 @@ class _Metric:
 def _try(chain: Chain, inverse_widths: Sequence[float], theta: Blocks) -> State | None:
     try:
         return evaluate(chain, inverse_widths, theta)
-    except NotPositiveDefinite:
+    except (NotPositiveDefinite, OutOfRange):
         return None
 
 

@@ -228,15 +228,14 @@ class KernelMap:
         variances and means."""
         if not self.activation.with_means:
             return kernel.v_row, kernel.v_col
-        rows, cols = (
-            np.stack([v, np.zeros_like(v) if m is None else m], axis=1)
-            for v, m in ((kernel.v_row, kernel.m_row), (kernel.v_col, kernel.m_col))
-        )
-        return rows, cols
+        rows = _stacked(kernel.v_row, kernel.m_row)
+        same = kernel.v_row is kernel.v_col and kernel.m_row is kernel.m_col
+        return rows, rows if same else _stacked(kernel.v_col, kernel.m_col)
 
     def _statistics(self, kernel: Kernel) -> tuple[Array, Array]:
         rows, cols = self._moments(kernel)
-        return self.activation.statistics(rows), self.activation.statistics(cols)
+        D = self.activation.statistics(rows)
+        return D, D if rows is cols else self.activation.statistics(cols)
 
     def _total(self, gatherer: Gatherer, diagonal: Array) -> tuple[Array, Array]:
         V, u = gatherer.total(diagonal)
@@ -283,6 +282,11 @@ class _Buffers:
         if self._flat[0].size < size:
             self._flat = [np.empty(size) for _ in self._flat]
         return [flat[:size].reshape(shape) for flat in self._flat]
+
+
+def _stacked(v: Array, m: Array | None) -> Array:
+    """(P, 2, n) variances and means from (P, n) each; None is zero."""
+    return np.stack([v, np.zeros_like(v) if m is None else m], axis=1)
 
 
 def _place(matrix: Array, panel: Panel, m: int, n: int) -> Array:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import parallel
+from numerics.activations import OutOfRange
 from numerics.chain import Blocks, Chain, Layer, Pull
 from numerics.data_terms import NotPositiveDefinite
 from numerics.fixed_point import Outcome, State, Status, better, state_of
@@ -146,7 +147,7 @@ def _moved(root: Array, H: Array) -> Array:
 def _evaluate(chain: Chain, inverse_widths: Sequence[float], theta: Blocks) -> tuple[Pull, State] | None:
     try:
         pull = chain.pull(theta, inverse_widths)
-    except NotPositiveDefinite:
+    except (NotPositiveDefinite, OutOfRange):
         return None
     return pull, state_of(pull, theta, inverse_widths)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from numerics.activations import BUILT_IN, named
 from numerics.files import write_atomically
 from numerics.fixed_point import Status
 from numerics.network import Network
@@ -107,7 +108,13 @@ def same_problem(one: Problem, other: Problem) -> bool:
 
 
 def _network_header(net: Network) -> dict[str, Any]:
+    if named(net.activation) is not BUILT_IN.get(str(net.activation)):
+        raise ValueError(
+            f"activation {str(net.activation)!r} is made of your own functions, which a file cannot hold; "
+            "save the arrays you need (sol.Sigma, predictions), or solve again where they are defined"
+        )
     plain = {name: getattr(net, name) for name in (f.name for f in fields(net))}
+    plain["activation"] = str(net.activation)
     plain["fields"] = [_field_header(field) for field in net.fields]
     plain["readout"] = _field_header(net.readout)
     return plain

@@ -8,34 +8,55 @@
 
 @njit(error_model="numpy")
 def expand(D, orders):
-    """1/s and the coefficients of phi, phi', ... (orders + 1 of them); rows of D: 1/s or 0, c_0.., d_0.."""
+    """1/s, the coefficients of phi, phi', ... (orders + 1 of them), and whether phi is odd and m = 0.
+
+    Rows of D: 1/s or 0, c_0.., d_0... Columns are padded with zeros to CHUNK: loops of constant length are
+    what LLVM unrolls.
+    """
     terms, columns = (D.shape[0] - 1) // 2, D.shape[1]
-    inverse = D[0].copy()
-    out = np.zeros((orders + 1, terms, columns))
+    width = max(columns, CHUNK)
+    inverse = np.zeros(width)
+    inverse[:columns] = D[0]
+    out = np.zeros((orders + 1, terms, width))
     for i in range(min(orders + 1, 2)):
-        out[i] = D[1 + i * terms : 1 + (i + 1) * terms]
+        out[i, :, :columns] = D[1 + i * terms : 1 + (i + 1) * terms]
     for i in range(2, orders + 1):
         for k in range(terms - 1):
             for b in range(columns):
                 out[i, k, b] = sqrt(k + 1.0) * out[i - 1, k + 1, b] * inverse[b]
-    return inverse, out
+    return inverse, out, not np.any(out[0, 0::2])
 
 
 @njit(error_model="numpy", fastmath={"contract"})
 def moments(K, left, a, right, M):
-    """Rows of M: E[phi^(i)(h_a) phi^(j)(h_b)] over the columns b, by Horner's rule; 1, 6 or 15 (i, j)."""
-    inverse_a, one = left
-    inverse, other = right
-    columns = K.size
-    terms = min(one.shape[1], other.shape[1])
-    rho = np.empty(columns)
-    for b in range(columns):
+    """Rows of M: E[phi^(i)(h_a) phi^(j)(h_b)] over at most CHUNK columns b; 1, 6 or 15 orders (i, j).
+
+    Horner's rule. What |rho|^k makes smaller than rounding is left out; with several orders M_00, which no
+    derivative needs, is not made. Where phi is odd, coefficients of phi^(i) vanish unless k - i is odd.
+    """
+    inverse_a, one, odd_a = left
+    inverse, other, odd = right
+    odd = odd and odd_a
+    step = 2 if odd else 1
+    rho = np.zeros(CHUNK)
+    power = np.zeros(CHUNK)
+    top = 0.0
+    for b in range(K.size):
         rho[b] = min(max(K[b] * inverse_a[a] * inverse[b], -1.0), 1.0)
-    for row in range(M.shape[0]):
+        power[b] = rho[b] * rho[b] if odd else rho[b]
+        top = max(top, abs(rho[b]))
+    terms = min(one.shape[1], other.shape[1])
+    if 0.0 < top < 1.0:
+        terms = int(min(float(terms), 2.0 + log(ROUNDING) / log(top)))
+    total = np.empty(CHUNK)
+    for row in range(1 if M.shape[0] > 1 else 0, M.shape[0]):
         i, j = ORDERS[row]
-        total = M[row]
         total[:] = 0.0
-        for k in range(terms - 1, -1, -1):
-            c = one[i, k, a]
-            for b in range(columns):
-                total[b] = total[b] * rho[b] + c * other[j, k, b]
+        first = (i + 1) % 2 if odd else 0
+        if not (odd and (i + j) % 2 == 1):
+            for k in range(terms - 1 - (terms - 1 - first) % step, -1, -step):
+                c = one[i, k, a]
+                for b in range(CHUNK):
+                    total[b] = total[b] * power[b] + c * other[j, k, b]
+        for b in range(K.size):
+            M[row, b] = total[b] * rho[b] if first == 1 else total[b]
