@@ -1,5 +1,7 @@
 """Products of the whitened Hessian: differences of the exact gradient, symmetry, limits, a dense twin."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, small
@@ -17,7 +19,15 @@ SINGLE = {
     if "pool" not in name
 }
 RELU = {f"{name}, ReLU": (net, flat, "mean_field") for name, (net, flat) in RELU_NETWORKS.items()}
-CASES = {name: (net, flat, "mean_field") for name, (net, flat) in NETWORKS.items()} | SINGLE | RELU
+SERIES = {
+    f"three dense layers, {name}": (
+        replace(NETWORKS["three dense layers"][0], activation=name),
+        True,
+        "mean_field",
+    )
+    for name in ("tanh", "gelu")
+}
+CASES = {name: (net, flat, "mean_field") for name, (net, flat) in NETWORKS.items()} | SINGLE | RELU | SERIES
 
 
 def matrix_function(f, M):
