@@ -19,7 +19,7 @@
 # them. The readout has $NC=200$ weights for a thousand data, a readout load of 5, where mean field is not
 # valid. The paper compares layer by layer with measured $\Sigma$ and $K^{(2)}$ put in, which avoids this.
 #
-# Small sizes are solved here. The paper's are in `data/cnn3.npz`, made by `data/make_cnn3.py`: draws of
+# Small sizes are solved here. The paper's are in `data/cnn3.npz`, made by `data/make_cnn3.py`: five draws of
 # the data under one teacher. `PAPER_SIZE = True` solves one of them here too, in about five minutes.
 
 # %%
@@ -133,7 +133,7 @@ print("leading eigenvalues of K - Q of the hidden layer, first draw:", paper["lo
 
 # %% [markdown]
 # What agrees: random directions keep their variance (in the hidden layer too), the one outlier of
-# $\Sigma$ lies along $w_*$, and $K^{(2)}-Q^{(2)}$ has exactly $N=2$ eigenvalues, one per latent pixel. What
+# $\Sigma$ lies along $w_*$, and $K^{(2)}-Q^{(2)}$ has $N=2$ eigenvalues above 1, all others below .003. What
 # does not: the size of what is learned. Hence no gap in the solution's $Q^{(2)}$ either: its 30 features
 # stay inside the bulk. With the measured .254 along $w_*$ put into $\Sigma$ the same map $\Sigma\to Q^{(2)}$
 # gives a gap after eigenvalue $S_1=30$, as in Fig. 5 (its caption says "30 (or N)"; it is $S_1$).
@@ -182,18 +182,20 @@ assert learned["finite_fan_in", 30] - 1 > 2 * (learned["mean_field", 30] - 1)
 
 assert paper["residual"].max() <= 1e-8
 assert abs(paper["readout_load"] - 5).max() < 0.01
-for name, value in (
-    ("w_star_variance", 0.0749),
-    ("random_variance", 0.0392),
-    ("hidden_random_variance", 2.34),
-):
-    mean, error = mean_and_error(name)
-    assert abs(mean - value) < 3 * error + 0.005 * value
+assert draws == 5
+printed = {
+    "alpha": 0.04695,
+    "w_star_variance": 0.07537,
+    "random_variance": 0.03923,
+    "hidden_teacher_variance": 7.748,
+}
+for name, value in printed.items():
+    assert abs(mean_and_error(name)[0] - value) < 6e-5 * max(1, value)
 assert abs(mean_and_error("random_variance")[0] - 0.039) < 0.0043  # the paper's standard deviation
 assert abs(mean_and_error("hidden_random_variance")[0] - 2.3) < 0.12  # and here
 assert mean_and_error("w_star_variance")[0] < 0.254 / 3  # a third of what trained networks learn
 assert paper["top_overlap"].min() > 0.95
-assert (paper["load_eigenvalues"][:, 1] > 1e3 * paper["load_eigenvalues"][:, 2]).all()  # N = 2 directions
+assert (paper["load_eigenvalues"][:, 1] > 500 * paper["load_eigenvalues"][:, 2]).all()  # N = 2 directions
 gaps = {
     name: paper[name][:, :-1] / paper[name][:, 1:] for name in ("Q_eigenvalues", "Q_eigenvalues_at_measured")
 }
