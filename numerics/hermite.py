@@ -83,17 +83,18 @@ def statistics(phi: Function, dphi: Function, odd: bool, moments: Array) -> Arra
     ------
     TooManyTerms
     """
-    pixels, _, samples = moments.shape
-    s, m = np.sqrt(np.maximum(moments[:, 0].ravel(), 0.0)), moments[:, 1].ravel()
-    extreme = np.unique([s.argmax(), m.argmax(), m.argmin()])
-    terms = terms_needed(dphi, m[extreme], s[extreme])
-    out = np.empty((1 + 2 * terms, s.size))
-    out[0] = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
-    for low in range(0, s.size, CHUNK):
-        part = slice(low, low + CHUNK)
-        out[1 : 1 + terms, part] = coefficients(phi, m[part], s[part], terms).T
-        out[1 + terms :, part] = coefficients(dphi, m[part], s[part], terms).T
-    if odd and not m.any():
-        out[1 : 1 + terms : 2] = 0.0
-        out[2 + terms :: 2] = 0.0
-    return np.ascontiguousarray(out.reshape(-1, pixels, samples).transpose(1, 0, 2))
+    variances, means = moments[:, 0], moments[:, 1]
+    s = np.sqrt(np.maximum(variances, 0.0))
+    extreme = np.unique([s.argmax(), means.argmax(), means.argmin()])
+    terms = terms_needed(dphi, means.ravel()[extreme], s.ravel()[extreme])
+    out = np.empty((len(moments), 1 + 2 * terms, s.shape[1]))
+    out[:, 0] = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
+    for m_p, s_p, rows in zip(means, s, out, strict=True):
+        for low in range(0, len(m_p), CHUNK):
+            part = slice(low, low + CHUNK)
+            rows[1 : 1 + terms, part] = coefficients(phi, m_p[part], s_p[part], terms).T
+            rows[1 + terms :, part] = coefficients(dphi, m_p[part], s_p[part], terms).T
+    if odd and not means.any():
+        out[:, 1 : 1 + terms : 2] = 0.0
+        out[:, 2 + terms :: 2] = 0.0
+    return out
