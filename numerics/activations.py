@@ -46,6 +46,9 @@ class Activation(Protocol):
     def statistics(self, moments: Array) -> Array:
         """What the loops need of each datum: (P, n), or (P, rows, n), from (P, n) or (P, 2, n) moments."""
 
+    def rows(self, variance: float) -> int:
+        """Numbers in `statistics` per datum, at a variance."""
+
     def __hash__(self) -> int: ...
 
 
@@ -66,6 +69,9 @@ class ClosedForm:
     @property
     def loops(self) -> ModuleType:
         return _generated.load(self.name)
+
+    def rows(self, variance: float) -> int:
+        return 1 if self.odd else self.loops.STATISTICS
 
     def statistics(self, moments: Array) -> Array:
         if self.odd:
@@ -99,6 +105,12 @@ class Quadrature:
     @property
     def loops(self) -> ModuleType:
         return _generated.load("series")
+
+    def rows(self, variance: float) -> int:
+        try:
+            return 1 + 2 * hermite.terms_needed(self.dphi, np.zeros(1), np.full(1, variance**0.5))
+        except hermite.TooManyTerms:
+            return 1 + 2 * hermite.SEEN
 
     def statistics(self, moments: Array) -> Array:
         try:

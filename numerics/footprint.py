@@ -32,6 +32,8 @@ class Sizes:
         That the readout has a weight for.
     entries : float
         Kernel entries made from inputs, once each, per pass over the first map.
+    statistics : int
+        Numbers that a kernel map keeps per pre-activation, for inputs of order one.
     """
 
     samples: int
@@ -41,6 +43,7 @@ class Sizes:
     ranks: tuple[int, ...]
     readout_pixels: int
     entries: float
+    statistics: int = 1
 
     @classmethod
     def of(cls, net: Network, samples: int, pixels: int, channels: int) -> Sizes:
@@ -56,7 +59,9 @@ class Sizes:
             if j >= k
             for group in groups
         )
-        return cls(samples, pixels, channels, hidden, ranks, fields[-1].fan_in, pairs * samples**2)
+        # the largest of many variances is about twice their mean
+        rows = named(net.activation).rows(2 * (net.weight_variances[0] + net.bias_variance))
+        return cls(samples, pixels, channels, hidden, ranks, fields[-1].fan_in, pairs * samples**2, rows)
 
     @property
     def unknowns(self) -> int:
@@ -84,6 +89,7 @@ def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", sol
     kept = min(max(gradients - 1, 0), sizes.most_secants)
     layers = max(16 * dense + (20 + 2 * kept) * states, (22 + 6 * kept) * states)
     doubles = FRAGMENTS * data + layers + (solutions - 1) * states
+    doubles += sizes.statistics * max(sizes.samples * sizes.pixels, *sizes.hidden, 0)
     if readout != "mean_field" and sizes.readout_pixels > 1:  # the pixels are looked at first
         rows = sizes.readout_pixels * samples_looked_at(sizes.samples, sizes.readout_pixels)
         doubles = max(doubles, 3 * rows**2)

@@ -28,7 +28,7 @@ MOST_TERMS = 2048
 SEEN = MOST_TERMS * 3 // 4  # of which the rest shows the tail
 TAIL = 1e-13
 STRIDE = 8  # terms are counted in these
-CHUNK = 2048  # units at a time
+CHUNK = 64  # units at a time: their values at the nodes stay in the second cache
 
 
 class TooManyTerms(ArithmeticError):

@@ -24,6 +24,7 @@ RUNS = {
     "two hidden kernels": (fcn((300, 200, 200)), FLAT, np.tanh(FLAT[:, 0]), {}),
     "several outputs": (fcn((300, 300)), FLAT, np.tanh(FLAT[:, :4]), {}),
     "hidden convolution": (cnn((200, 200), windows=(3,)), TEACHER.X[:80], TEACHER.y[:80], {}),
+    "series of GELU": (cnn(300, activation="gelu"), TEACHER.X, TEACHER.y, {}),
     "linear units": (fcn((100, 100), activation="linear"), FLAT, FLAT[:, 0], {}),
 }
 
