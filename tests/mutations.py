@@ -506,7 +506,7 @@ MUTATIONS = [
             "total = 0.5 * (cdf_a + cdf_b)",
             FAR_OUT,
         ),
-        ("J at coincidence", "joint / q if apart else 0.0", "joint / q if apart else 1.0", ITSELF),
+        ("rounding for a correlation", "apart = rest > COINCIDENT", "apart = rest > 0.0", ITSELF),
     ),
     *_in(
         "analytic/templates/series_moments.py",
