@@ -6,14 +6,17 @@
 
 from analytic.breakdown import Breakdown, breakdown
 from analytic.certificates import Certificate, certify, certify_cubic
+from analytic.finite_patch import FinitePatch, finite_patch
 from analytic.reduced import ReducedEquation, reduced_equation
 
 __all__ = [
     "Breakdown",
     "Certificate",
+    "FinitePatch",
     "ReducedEquation",
     "breakdown",
     "certify",
     "certify_cubic",
+    "finite_patch",
     "reduced_equation",
 ]

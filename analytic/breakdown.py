@@ -9,7 +9,15 @@ import mpmath
 
 from analytic import expansion
 from analytic.equation import Equation, Terms
-from analytic.singularities import BranchPoint, candidates_near, classify_nearest, darboux_points
+from analytic.numbers import whole
+from analytic.singularities import (
+    BranchPoint,
+    all_double_roots,
+    candidates_near,
+    classify_nearest,
+    conjugate,
+    darboux_points,
+)
 from analytic.symbols import C as C_SYMBOL
 from analytic.symbols import alpha as ALPHA
 
@@ -39,7 +47,7 @@ class Breakdown:
         n^2 alpha_GP^2 lambda |a*|^2|w*|^2, the C at which 1/(1 - chi) with alpha = alpha_GP diverges,
         with alpha_GP of the same closure.
     branch_point : BranchPoint
-        The nearest singularity of alpha in 1/C; with its conjugate if complex.
+        The nearest singularity of alpha in 1/C, of a pair the one above the real axis of C.
     radius : mpmath.mpf
         |C| there: the series converges for larger C and diverges for smaller.
     ratio_estimate : mpmath.mpf
@@ -57,19 +65,26 @@ class Breakdown:
     crossings: tuple[Crossing, ...]
 
     def series(self, C: float, order: int) -> Any:
-        """The series to `order` at C."""
+        """The series to `order` at C > 0."""
+        self._check(C, order, order)
         return mpmath.polyval(list(reversed(self.coefficients[: order + 1])), mpmath.mpf(1) / C)
 
     def pade(self, C: float, order: int) -> Any:
-        """The [order/order] Pade approximant at C."""
-        if 2 * order >= len(self.coefficients):
-            raise ValueError(
-                f"order={order} needs {2 * order + 1} coefficients, not {len(self.coefficients)}"
-            )
+        """The [order/order] Pade approximant at C > 0."""
+        self._check(C, order, 2 * order)
+        if order == 0:
+            return self.alpha_gp
         scaled = [c / self.radius**k for k, c in enumerate(self.coefficients[: 2 * order + 1])]
         above, below = mpmath.pade(scaled, order, order)
         point = self.radius / C
         return mpmath.polyval(above[::-1], point) / mpmath.polyval(below[::-1], point)
+
+    def _check(self, C: float, order: int, needed: int) -> None:
+        whole("order", order, 0)
+        if needed >= len(self.coefficients):
+            raise ValueError(f"order={order} needs {needed + 1} coefficients, not {len(self.coefficients)}")
+        if not C > 0:
+            raise ValueError(f"C={C!r} must be above 0")
 
 
 class Follower:
@@ -115,7 +130,11 @@ def breakdown(eq: Equation, *, digits: int = 60, **values: Any) -> Breakdown:
     with mpmath.workdps(digits):
         terms = eq.numeric_terms(digits, values)
         start = coefficients[0]
-        nearest = classify_nearest(terms, start, candidates_near(terms, coefficients), digits=20)
+        try:
+            nearest = classify_nearest(terms, start, candidates_near(terms, coefficients), digits=20)
+        except ArithmeticError:
+            nearest = classify_nearest(terms, start, all_double_roots(terms, start), digits=20)
+        nearest = conjugate(nearest) if mpmath.im(nearest.C) < 0 else nearest
         numbers = eq.numbers(digits, values)
         per_width = eq.chi.subs(ALPHA, start).subs(C_SYMBOL, 1).subs(numbers)
         follow = Follower(terms, start, coefficients[1])

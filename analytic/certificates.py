@@ -15,7 +15,7 @@ from sympy import Poly, Symbol, cancel, expand, lambdify, numer, pi
 from analytic import closures
 from analytic.closures import DEFAULT
 from analytic.equation import derived
-from analytic.numbers import exact_values, inverse_width
+from analytic.numbers import exact_values, inverse_width, whole
 from analytic.symbols import ARGUMENTS, C, T, alpha, kappa, lam, lam_inert, lam_star, n, r_inert, w, x
 
 GUARD = 60  # bits beyond those asked for
@@ -165,7 +165,9 @@ def certify(
         raise ImportError("certificates need python-flint: pip install 'feature-eos[certify]'") from missing
     complexity = closures.include_complexity(closures.closure(closure), include_complexity)
     formulas = _formulas(closure, complexity)
-    exact, width = exact_values(values), inverse_width(values)
+    whole("digits", digits, 1)
+    exact = exact_values(values, closures.closure(closure).least_patch)
+    width = inverse_width(values)
     before = flint.ctx.prec
     try:
         for precision in (FLOOR + 4 * digits, 4 * FLOOR + 8 * digits):

@@ -6,12 +6,13 @@ from functools import cache, cached_property
 from typing import Any
 
 import mpmath
-from sympy import Expr, Poly, Symbol, expand, lambdify, simplify
+from sympy import Expr, Float, Poly, Symbol, expand, lambdify, simplify
 
 from analytic import closures, derivation, free_energy
 from analytic.derivation import Discrepancy, Step
+from analytic.finite_patch import finite_patch
 from analytic.numbers import as_mpf, exact_values
-from analytic.symbols import ARGUMENTS, C, T, alpha, l_star, lam, x
+from analytic.symbols import ARGUMENTS, C, N, S, T, alpha, l_star, lam, sigma_w2, x
 
 Terms = dict[tuple[int, int], mpmath.mpf]
 
@@ -34,7 +35,9 @@ class Equation:
     discrepancy : Discrepancy
         alpha and sigma^2 alpha_test in lambda_*, kappa.
     eigenvalue, rest : Expr
-        lambda and T in the variances, N and S.
+        lambda and T in the variances, N and S, at large S.
+    patch : str
+        Which lambda the numbers use: "large" (S), "rayleigh" or "eigenvalue" (finite S).
     """
 
     closure: str
@@ -50,6 +53,7 @@ class Equation:
     discrepancy: Discrepancy
     eigenvalue: Expr
     rest: Expr
+    patch: str = "large"
 
     @cached_property
     def compact(self) -> Expr:
@@ -67,13 +71,21 @@ class Equation:
         """((i, j), p_ij) of P = sum p_ij alpha^i x^j, x = 1/C."""
         return Poly(expand(self.compact.subs(C, 1 / x)), alpha, x).terms()
 
+    @property
+    def least_patch(self) -> int:
+        """The smallest patch size S that the closure can count with."""
+        return closures.closure(self.closure).least_patch
+
     def numbers(self, digits: int, values: Mapping[str, Any]) -> dict[Symbol, Any]:
         """Exact arguments by symbol (all but C), and lambda and T to `digits` digits."""
-        numbers: dict[Symbol, Any] = dict(exact_values(values))
-        return numbers | {
-            lam: self.eigenvalue.subs(numbers).evalf(digits),
-            T: self.rest.subs(numbers).evalf(digits),
-        }
+        numbers: dict[Symbol, Any] = dict(exact_values(values, self.least_patch))
+        large, rest = (e.subs(numbers).evalf(digits) for e in (self.eigenvalue, self.rest))
+        lambda_ = large
+        if self.patch != "large":
+            found = finite_patch(numbers[S], numbers[sigma_w2], self.activation)
+            lambda_ = large * Float(getattr(found, self.patch), digits)
+        # the trace N S lambda + T is the kernel's at any S
+        return numbers | {lam: lambda_, T: rest + numbers[N] * numbers[S] * (large - lambda_)}
 
     def numeric_terms(self, digits: int, values: Mapping[str, Any]) -> Terms:
         """P's coefficients {(i, j): p_ij} of alpha^i / C^j, as mpmath numbers of `digits` digits."""

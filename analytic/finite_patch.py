@@ -7,6 +7,7 @@ left are one-dimensional integrals over rho.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import mpmath
@@ -15,10 +16,15 @@ from sympy import lambdify
 from analytic.activations import activation
 from analytic.expectations import kernel
 from analytic.free_energy import linear_response
-from analytic.numbers import exact_values
+from analytic.numbers import as_mpf, exact_values
 from analytic.symbols import D1, D2, K12, sigma_w2, u, v
+from analytic.symbols import S as S_SYMBOL
 
-TERMS = 14  # odd orders of the series in u: E[t^k] falls like (k/S)^(k/2)
+FEWEST_TERMS, MOST_TERMS = (
+    14,
+    30,
+)  # odd orders of the series in u: E[t^k] falls like (k/S)^(k/2), slowly for small S
+ACCURACY = 1e-6  # of the two numbers; a slower series is refused
 
 
 @dataclass(frozen=True)
@@ -48,19 +54,25 @@ class FinitePatch:
         return (1 - mpmath.fdot(self._overlaps, inner) / ridge) / ridge
 
 
+@cache
 def finite_patch(
     patch_size: float, weight_variance: Any = 2, activation_name: str = "erf", digits: int = 20
 ) -> FinitePatch:
-    """Both numbers for patches of S = `patch_size` pixels and sigma_w^2 = `weight_variance`."""
+    """Both numbers for patches of S = `patch_size` pixels and sigma_w^2 = `weight_variance`.
+
+    Raises
+    ------
+    ValueError
+        For small S, where the series in the cosine converges too slowly for 6 digits.
+    """
     values = exact_values({"n": 1, "patch_size": patch_size, "weight_variance": weight_variance})
     with mpmath.workdps(digits + 10):
-        S, variance = mpmath.mpf(patch_size), mpmath.mpf(str(weight_variance))
+        S, variance = as_mpf(values[S_SYMBOL]), as_mpf(values[sigma_w2])
         statistic = lambdify([v], activation(activation_name).statistic, "mpmath")
         G = lambdify(
             [u], kernel(activation_name).G_statistic.subs(K12, u / (D1 * D2)).subs({D1: 1, D2: 1}), "mpmath"
         )
-        a = mpmath.taylor(G, 0, 2 * TERMS)
-        b = [a[k] * _cosine_moment(k + 1, S) for k in range(1, 2 * TERMS, 2)]
+        b = _coefficients(mpmath.taylor(G, 0, 2 * MOST_TERMS), S)
         kept = [2 * i + 1 for i, value in enumerate(b) if value > 0]
         # In s = rho^2/S: g^2 = v s D(v s)^2, a gamma law of mean 1.
         moment = {m: _average(lambda s, m=m: _g2(s, variance, statistic) ** m, S) for m in _sums(kept)}
@@ -75,6 +87,17 @@ def finite_patch(
         overlaps = mpmath.matrix([root[k] * with_length[k] for k in kept])
         top = max(mpmath.eigsy(matrix, eigvals_only=True))
         return FinitePatch(mpmath.fdot(overlaps, overlaps), top, matrix, overlaps)
+
+
+def _coefficients(a: list[Any], S: Any) -> list[Any]:
+    """b_k of odd k, up to where the rest of the series is below ACCURACY of the first."""
+    b = [a[k] * _cosine_moment(k + 1, S) for k in range(1, 2 * MOST_TERMS, 2)]
+    for count, value in enumerate(b[1:], start=1):
+        if (
+            count >= FEWEST_TERMS and count * abs(value) < ACCURACY * b[0]
+        ):  # the b_k fall faster than 1/k^2 from here
+            return b[:count]
+    raise ValueError(f"patch_size={float(S):g} is too small: the series in the cosine converges too slowly")
 
 
 def _sums(kept: list[int]) -> set[int]:

@@ -42,6 +42,8 @@ from analytic.series import algebraic_series
 from analytic.singularities import BranchPoint, Root, branch_points, conjugate
 from analytic.symbols import ARGUMENTS, C, T, alpha, lam, n, x
 
+PATCHES = ("large", "rayleigh", "eigenvalue")
+
 
 class ReducedEquation(Equation):
     """P(alpha) = 0 for the train discrepancy alpha = eps.y/y.y, with its derivation and all that follows.
@@ -99,7 +101,8 @@ class ReducedEquation(Equation):
         ----------
         order : int
         of : str
-            "alpha", "l_star", "chi", "train_error" or "test_error".
+            "alpha", "l_star", "chi", "train_error" or "test_error"; the errors are what f_bar lacks of
+            the target, (sigma^2 alpha)^2 and (sigma^2 alpha_test)^2, without the scatter over data.
         **values
             n=1600, ...; what is not given has the default of `numerics.reduced.alpha`. With them the
             coefficients are mpmath numbers of `digits` digits. Without, they are symbolic: for alpha,
@@ -146,10 +149,14 @@ class ReducedEquation(Equation):
         angle = acos(3 * q / (2 * p) * sqrt(-3 / p)) / 3 - 2 * pi / 3
         return (centre + 2 * sqrt(-p / 3) * cos(angle)).subs(lam, self.eigenvalue)
 
-    def derivative(self, symbol: Symbol) -> Expr:
-        """d alpha/d symbol by implicit differentiation, in alpha and the arguments."""
+    def derivative(self, by: Symbol | str) -> Expr:
+        """d alpha/d argument by implicit differentiation, in alpha and the arguments.
+
+        `by` is the argument's name ("n", "C", "noise_variance", ...) or its symbol, eq.symbols[name].
+        """
+        symbol = ARGUMENTS.get(by, by) if isinstance(by, str) else by
         if symbol not in ARGUMENTS.values():
-            raise ValueError(f"{symbol} is not one of eq.symbols: {', '.join(ARGUMENTS)}")
+            raise ValueError(f"{by!r} is not an argument; give one of the names {', '.join(ARGUMENTS)}")
         return -diff(self.residual, symbol) / diff(self.residual, alpha)
 
     def limits(self) -> dict[str, Expr]:
@@ -173,7 +180,7 @@ class ReducedEquation(Equation):
         All of the cubic; for the other closures those nearest to 1/C = 0 on the physical sheet.
         """
         if self.closure != "equivalent_kernel":
-            nearest = breakdown(self, **values).branch_point
+            nearest = breakdown(self, digits=max(60, digits + 30), **values).branch_point
             with mpmath.workdps(digits + 20):
                 return [nearest] if mpmath.im(nearest.C) == 0 else [nearest, conjugate(nearest)]
         start = expansion.gaussian(self, digits + 20, values)
@@ -186,12 +193,27 @@ class ReducedEquation(Equation):
         source is written to the user's cache directory, under a hash of itself and of versions. The
         first call compiles: seconds, but 100 s for the 471 terms of closure "ridge" with complexity.
         """
+        self._only_at_large_patches("a compiled residual")
         return compile_residual(self)
+
+    def _only_at_large_patches(self, what: str) -> None:
+        if self.patch != "large":
+            raise ValueError(f"{what} exists for patch='large', whose lambda is a formula; use eq.solve(...)")
 
     @property
     def source(self) -> str:
         """The text of the generated solver that `numerics.reduced` runs for this closure."""
+        self._only_at_large_patches("a generated solver")
+        if self.activation != "erf":
+            raise ValueError("solvers are generated for erf; eq.compile() gives a kernel of this equation")
         return solver_source(self.closure)
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex}$"
+
+    def __repr__(self) -> str:
+        complexity = ", with complexity" if self.include_complexity else ""
+        return f"ReducedEquation(closure={self.closure!r}, activation={self.activation!r}{complexity})"
 
 
 def _has_positive_ridge(candidate: Expr) -> bool:
@@ -206,7 +228,10 @@ def _has_positive_ridge(candidate: Expr) -> bool:
 
 @cache
 def reduced_equation(
-    closure: str = DEFAULT, activation: str = "erf", include_complexity: bool | None = None
+    closure: str = DEFAULT,
+    activation: str = "erf",
+    include_complexity: bool | None = None,
+    patch: str = "large",
 ) -> ReducedEquation:
     """Derive the reduced equation.
 
@@ -219,6 +244,10 @@ def reduced_equation(
     include_complexity : bool, optional
         Keep (1/2) log det K_f in the free energy. None: yes for "ridge"; True with another closure
         raises.
+    patch : str
+        lambda of the numbers: "large" (its limit at large patch size S), or at the given S "rayleigh"
+        (the Rayleigh quotient of w.x, which Eq. 9 wants) or "eigenvalue" (of the kernel's top linear
+        mode). They differ by 2 % at S = 16 and .5 % at S = 64.
 
     Raises
     ------
@@ -227,4 +256,7 @@ def reduced_equation(
     """
     complexity = closures.include_complexity(closures.closure(closure), include_complexity)
     found = derived(closure, activation, complexity)
-    return ReducedEquation(**{field.name: getattr(found, field.name) for field in fields(found)})
+    if patch not in PATCHES:
+        raise ValueError(f"patch={patch!r} is unknown; choose one of {PATCHES}")
+    parts = {field.name: getattr(found, field.name) for field in fields(found)}
+    return ReducedEquation(**{**parts, "patch": patch})

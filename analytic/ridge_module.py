@@ -2,10 +2,26 @@
 
 In units of lambda: W = 1/(n alpha lambda), k = kappa/lambda, tau = (sigma^2 + T)/lambda, and the two
 numbers in which 1/C acts, y = |a*|^2|w*|^2/(C lambda) from the target and c = N/C from log det K_f
-(zero without it). Everything but r_0, the root of a quadratic, is then rational in W.
+(zero without it). Everything but r_0, the root of a quadratic, is then rational in W. What is solved for is
+delta = W - floor, the distance to kappa = 0: at small C all terms of W^2 + c W - y nearly cancel.
 """
 
-from sympy import QQ, Expr, Function, Poly, Rational, Symbol, cancel, diff, factor, numer, ring, together
+from sympy import (
+    QQ,
+    Expr,
+    Function,
+    Poly,
+    Rational,
+    Symbol,
+    cancel,
+    diff,
+    expand,
+    factor,
+    numer,
+    ring,
+    solve,
+    together,
+)
 from sympy import asin as sympy_asin
 from sympy.polys.ring_series import rs_asin
 
@@ -33,7 +49,8 @@ from analytic.symbols import (
 
 W, y, c, k, f, tau, r0 = (Symbol(name) for name in ("W", "y", "c", "k", "f", "tau", "r0"))
 _NAMED = {symbol: Symbol(name) for name, symbol in ARGUMENTS.items()}
-_LAM, _SHARE = Symbol("lam"), Symbol("share")
+_LAM, _SHARE, _UNLEARNED = Symbol("lam"), Symbol("share"), Symbol("rest_of_target")
+delta, _FLOOR, _LIFT = (Symbol(name) for name in ("delta", "floor", "lift"))
 _N, _S, _n = _NAMED[N], _NAMED[S], _NAMED[n]
 
 
@@ -41,6 +58,26 @@ def _learned_share(equation: Equation) -> Expr:
     """f = lambda_*/(lambda_* + kappa) = r/W in W, y and c."""
     units = {alpha: 1 / (n * lam * W), g2: y * C * lam, N: c * C}
     return cancel(equation.ratio.subs(units, simultaneous=True) / W)
+
+
+def _in_delta(share: Expr, floor: Poly) -> dict[Symbol, Expr]:
+    """W, lift, f and 1 - f in delta = W - floor and y, as sums of positive terms; proved equal to f."""
+    lift = delta * (W + y / _FLOOR)  # (W - floor)(W + y/floor): the roots' product is -y
+    parts = {W: _FLOOR + delta, _LIFT: lift, _SHARE: W / (W + _LIFT), _UNLEARNED: _LIFT / (W + _LIFT)}
+    at = {_LIFT: lift.subs(delta, W - _FLOOR)}
+    (of_floor,) = solve(floor.as_expr().subs(W, _FLOOR), c)
+    for given, printed in ((share, parts[_SHARE]), (1 - share, parts[_UNLEARNED])):
+        if cancel((given - printed.subs(at)).subs(c, of_floor)) != 0:
+            raise AssertionError("f in delta is not the closure's")
+    return parts
+
+
+def _steepness(slope: Expr, floor: Poly) -> Expr:
+    """df/dW with its denominator written as W + lift; proved equal."""
+    whole = floor.as_expr() + W
+    if cancel(slope + (W**2 + y) / whole**2) != 0:
+        raise AssertionError("df/dW is not the closure's")
+    return -(W**2 + y) / (W + _LIFT) ** 2
 
 
 def _inert(equation: Equation) -> Expr:
@@ -114,7 +151,6 @@ def ridge_module(equation: Equation) -> str:
     """numerics/_generated/reduced_ridge.py, for c = N/C and c = 0 together."""
     share = _learned_share(equation)
     inert, balance = _inert(equation), _balance(equation).xreplace({N: _N, S: _S, n: _n})
-    k_of = W * (1 - f)
     floor = Poly(numer(together(1 - share)), W).monic()
     slope_k, slope_r = (-diff(inert, s) / diff(inert, r0) for s in (k, c))
     f_W, f_y, f_c = (diff(share, s) for s in (W, y, c))
@@ -126,8 +162,10 @@ def ridge_module(equation: Equation) -> str:
         return diff(balance, f) * f_slope + diff(balance, k) * dk + diff(balance, r0) * dr
 
     known = {f: _SHARE}
-    lets = {_SHARE: share, k: k_of.xreplace(known), r0: Function("inert_ratio")(k, c)}
-    outputs = [balance.xreplace(known), along(f_W, 1 - f, 0 * W).xreplace(known)]
+    parts = _in_delta(share, floor)
+    lets = {**parts, k: W * _UNLEARNED, r0: Function("inert_ratio")(k, c)}
+    steep = _steepness(f_W, floor)
+    outputs = [balance.xreplace(known), along(steep, _UNLEARNED, 0 * W).xreplace(known)]
     at_gp = {y: 0, c: 0, f: 1 / W, r0: 1}
     sides = [
         along(*moved).subs({f: 1 / W, r0: 1, k: W - 1}).subs(at_gp)
@@ -135,6 +173,7 @@ def ridge_module(equation: Equation) -> str:
     ]
     gaussian = Poly(numer(cancel(balance.subs({f: 1 / (1 + k), r0: 1}))), k)
     sizes = [_n, _N, _S, tau]
+    learned_not = expand(_unlearned(equation).subs(f, 1 - _UNLEARNED))
     quadratic = Poly(inert, r0).all_coeffs()[1:]
     body = "\n\n".join(
         [
@@ -145,12 +184,10 @@ def ridge_module(equation: Equation) -> str:
             _scaled_function(Symbol("complexity")),
             function("floor_of_W", [y, c], floor.all_coeffs()[1:], doc="kappa = 0: W^2 + b W + d = 0."),
             function("inert_quadratic", [k, c], quadratic, doc="b and d of r_0^2 + b r_0 + d = 0."),
-            function("share_of_target", [W, y, c], [share], doc="lambda_*/(lambda_* + kappa)."),
-            function(
-                "unlearned", [_SHARE], [_unlearned(equation).xreplace({f: _SHARE})], doc="sigma^2 alpha_test."
-            ),
+            function("target", [delta, _FLOOR, y], [W, _SHARE, _UNLEARNED], parts, "W, f and 1 - f."),
+            function("unlearned", [_UNLEARNED], [learned_not], doc="sigma^2 alpha_test."),
             template("ridge_inert"),
-            function("residual", [W, *sizes, y, c], outputs, lets, "G and dG/dW."),
+            function("residual", [delta, _FLOOR, *sizes, y, c], outputs, lets, "G and dG/dW."),
             function("gaussian_quadratic", sizes, gaussian.all_coeffs(), doc="k at C = inf."),
             function("slopes_at_gp", [W, *sizes], sides, doc="dG/dW, dG/dy, dG/dc at C = inf."),
             template("ridge_loops"),

@@ -66,7 +66,11 @@ class BranchPoint:
 
 
 def isolated_roots(
-    terms: Terms, inverse_width: Rational, state_of: Callable[[mpmath.mpf], State], digits: int
+    terms: Terms,
+    inverse_width: Rational,
+    state_of: Callable[[mpmath.mpf], State],
+    joins: Callable[[State], bool],
+    digits: int,
 ) -> list[Root]:
     """All real roots at x = `inverse_width`; the state that belongs to each decides which is physical.
 
@@ -86,7 +90,7 @@ def isolated_roots(
         low, high = polynomial.refine_root(low, high, eps=abs(low) / Rational(10) ** digits)
         value = unit * mpmath.mpf(((low + high) / 2).p) / ((low + high) / 2).q
         found.append((value, (low * _exact(unit), high * _exact(unit)), state_of(value)))
-    judged = [(*entry, _unphysical(entry[2])) for entry in found]
+    judged = [(*entry, _unphysical(entry[2]) or ("" if joins(entry[2]) else APART)) for entry in found]
     allowed = [entry for entry in judged if not entry[3]]
     # r grows from 1 at C = inf: of several states the branch from there comes first.
     first = min(allowed, key=lambda entry: entry[2].ratio, default=None)
@@ -98,6 +102,7 @@ def isolated_roots(
     return roots
 
 
+APART = "on another branch: continued from here to C = inf, it does not reach the Gaussian process"
 PHYSICAL = "the only root with alpha, l_*, l_0 and kappa > 0 that is continuous to the Gaussian process"
 
 
@@ -127,22 +132,26 @@ def _unphysical(state: State) -> str:
 
 
 def _exact(number: mpmath.mpf) -> Rational:
-    return Rational(mpmath.nstr(number, 60, strip_zeros=False))
+    return Rational(mpmath.nstr(number, max(60, mpmath.mp.dps), strip_zeros=False))
 
 
 def branch_points(terms: Terms, start: mpmath.mpf, digits: int) -> list[BranchPoint]:
     """Every finite C at which two roots meet, the nearest to 1/C = 0 last."""
     with mpmath.workdps(digits + 20):
         unit_a, unit_x, scaled = _scaled(terms, start)
-        meeting = Poly(
-            discriminant(sum(_exact(p) * alpha**i * x**j for (i, j), p in scaled.items()), alpha), x
-        )
-        coefficients = [mpmath.mpf(c.evalf(digits + 20)) for c in meeting.all_coeffs()]
-        while coefficients[-1] == 0:  # roots at infinity, alpha -> infinity at 1/C = 0
-            coefficients.pop()
-        points = mpmath.polyroots(coefficients, maxsteps=500, extraprec=4 * digits)
+        points = _meeting_points(scaled, digits + 20)
         points.sort(key=lambda point: (-abs(point), mpmath.im(point)))
         return [_classify(scaled, point, unit_a, unit_x) for point in points]
+
+
+def _meeting_points(scaled: Terms, digits: int) -> list[mpmath.mpc]:
+    """All zeros of the discriminant but x = 0."""
+    polynomial = sum(_exact(p) * alpha**i * x**j for (i, j), p in scaled.items())
+    meeting = Poly(discriminant(polynomial, alpha), x)
+    coefficients = [mpmath.mpf(c.evalf(digits)) for c in meeting.all_coeffs()]
+    while coefficients[-1] == 0:  # roots at infinity, alpha -> infinity at 1/C = 0
+        coefficients.pop()
+    return mpmath.polyroots(coefficients, maxsteps=500, extraprec=4 * digits)
 
 
 def _scaled(terms: Terms, start: mpmath.mpf) -> tuple[mpmath.mpf, mpmath.mpf, Terms]:
@@ -262,6 +271,18 @@ def candidates_near(terms: Terms, coefficients: Sequence[mpmath.mpf]) -> list[mp
         if point is not None and all(abs(point - other) > abs(point) * 1e-10 for other in found):
             found.append(point)
     return sorted(found, key=abs)
+
+
+def all_double_roots(terms: Terms, start: mpmath.mpf) -> list[mpmath.mpc]:
+    """Every x at which roots meet, as zeros of the discriminant; nearest first, upper half plane.
+
+    Complete, but a resultant with long numbers: for branch points so close to one another that a square
+    root does not describe the series between them.
+    """
+    with mpmath.workdps(mpmath.mp.dps + 20):
+        _, unit_x, scaled = _scaled(terms, start)
+        points = _meeting_points(scaled, mpmath.mp.dps)
+        return sorted((unit_x * point for point in points if mpmath.im(point) >= 0), key=abs)
 
 
 def _double_root(terms: Terms, root: mpmath.mpc, x0: mpmath.mpc, unit: mpmath.mpf) -> mpmath.mpc | None:

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, ImportError, OSError) as problem:
         print(f"{parser.prog} {options.command}: {' '.join(str(problem).split())}", file=sys.stderr)
         return 2
-    except ConvergenceError as failure:
+    except (ConvergenceError, ArithmeticError) as failure:
         print(f"{parser.prog} {options.command}: {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -52,7 +52,7 @@ def register(commands: Any) -> None:
 def _add_closures(add: argparse.ArgumentParser) -> None:
     add.add_argument(
         "--closures",
-        type=lambda text: text.split(","),
+        type=lambda text: [part.strip() for part in text.split(",")],
         default=["ridge"],
         help=f"of {', '.join(reduced.CLOSURES)}; commas between (default ridge)",
     )
@@ -75,12 +75,17 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _complexity(options: argparse.Namespace, closure: str) -> bool | None:
+    if options.no_complexity and "ridge" not in options.closures:
+        raise ValueError("--no-complexity is about closure ridge, which is not among --closures")
     return False if options.no_complexity and closure == "ridge" else None
 
 
 def _alpha(options: argparse.Namespace) -> None:
     targets = [files.usable_target(path) for path in (options.plot, options.out) if path]
-    n, widths = np.array(options.n)[:, None], np.array([*options.channels, math.inf])
+    if not all(map(math.isfinite, options.n)):
+        raise ValueError("--n must be finite; the closures agree as n grows")
+    finite = [width for width in options.channels if math.isfinite(width)]
+    n, widths = np.array(options.n)[:, None], np.array([*finite, math.inf])
     table = {}
     for closure in options.closures:
         complexity = _complexity(options, closure)

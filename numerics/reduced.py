@@ -37,7 +37,7 @@ class ReducedSolution:
     alpha : float or ndarray
         Train discrepancy eps.y/y.y, relative accuracy 1e-12.
     alpha_test : float or ndarray
-        The same on new inputs, (y_* - f_bar_*).y_*/(sigma^2 y_*.y_*); its error is 1e-11 of 1/sigma^2.
+        The same on new inputs, (y_* - f_bar_*).y_*/(sigma^2 y_*.y_*); relative accuracy 1e-11.
     overlap_ratio : float or ndarray
         r = l_* S/sigma_w^2: the learned variance along w* over its prior. 1/(1 - chi) without
         complexity.
@@ -47,6 +47,8 @@ class ReducedSolution:
         n^2 alpha^2 lambda |a*|^2|w*|^2/C.
     status : int or ndarray of int
         `Status`, entry by entry.
+    weight_variance : float or ndarray
+        sigma_w^2, as given.
     """
 
     alpha: Any
@@ -55,8 +57,9 @@ class ReducedSolution:
     inert_ratio: Any
     chi: Any
     status: Any
+    weight_variance: Any
 
-    def Sigma(self, w_star: ArrayLike, weight_variance: float = 2.0) -> NDArray[np.float64]:
+    def Sigma(self, w_star: ArrayLike) -> NDArray[np.float64]:
         """The input covariance of this solution, for `numerics.from_sigma`; of scalar solutions.
 
         (sigma_w^2/S) [r_0 I + (r - r_0) w w^T] along the unit vector w of `w_star`, shape (S, S).
@@ -70,7 +73,7 @@ class ReducedSolution:
         w = w / norm
         ratio = self.inert_ratio * np.eye(w.size)
         ratio += (self.overlap_ratio - self.inert_ratio) * np.multiply.outer(w, w)
-        return weight_variance / w.size * ratio
+        return self.weight_variance / w.size * ratio
 
 
 def solve(
@@ -199,6 +202,8 @@ def first_order(
     out = np.empty(arguments[0].shape)
     extra = _complexity(closure, include_complexity)
     module.first_order(*(array.ravel() for array in arguments), *extra, out.ravel())
+    if closure != "equivalent_kernel":  # the S - 1 directions across w* are counted
+        out[arguments[2] < 1] = np.nan
     if not out.shape and np.isnan(out):
         raise ValueError(_NOT_PHYSICAL)
     return _finished(out, arguments)
@@ -280,10 +285,16 @@ def _solve(closure: str, include_complexity: bool | None, **given: ArrayLike) ->
                 "variances differ by too many orders of magnitude)"
             )
         return ReducedSolution(
-            float(alpha_), float(test), float(ratio), float(inert), float(chi), int(status)
+            float(alpha_),
+            float(test),
+            float(ratio),
+            float(inert),
+            float(chi),
+            int(status),
+            float(arguments[5]),
         )
     _warn(int(np.count_nonzero(status)), status.size)
-    return ReducedSolution(alpha_, test, ratio, inert, chi, status)
+    return ReducedSolution(alpha_, test, ratio, inert, chi, status, arguments[5])
 
 
 def _module(closure: str) -> ModuleType:

@@ -103,6 +103,9 @@ def verdict(tree: Path, cache: Path, mutation: Mutation) -> str:
 
 def main(words: list[str]) -> int:
     mutations = [m for m in MUTATIONS if not words or any(word in f"{m.file} {m.what}" for word in words)]
+    if not mutations:
+        print(f"no mutation is called {' '.join(words)}; the list is tests/mutations.py")
+        return 2
     witnesses = sorted({mutation.witness for mutation in mutations})
     jobs = min(2, os.cpu_count() or 1)
     free: SimpleQueue[tuple[Path, Path]] = SimpleQueue()  # copies that nobody works in

@@ -232,3 +232,54 @@ def no_complexity(closure):
 def test_limits_with_complexity_are_those_without():
     plain = reduced_equation("ridge", include_complexity=False).limits()["C -> inf"]
     assert reduced_equation("ridge").limits() == {"C -> inf": plain}
+
+
+def test_the_two_layers_agree_on_where_one_over_n_ends():
+    """Past its fold another branch still has positive alpha, r and kappa: neither layer takes it."""
+    eq = reduced_equation("one_over_n")
+    for given in ({"n": 395, "C": 30}, {"n": 350, "C": 10}, {"n": 300, "C": 10, "noise_variance": 0.15}):
+        for ask in (lambda **g: reduced.alpha(**g, closure="one_over_n"), eq.solve):
+            with pytest.raises(ValueError, match="no physical root"):
+                ask(**given)
+        roots = eq.roots(**given)
+        assert any("another branch" in root.why for root in roots)
+        assert not any(root.physical for root in roots)
+    assert float(eq.solve(n=395, C=1280).alpha) == pytest.approx(
+        reduced.alpha(395, 1280, closure="one_over_n"), rel=1e-11
+    )
+
+
+def test_very_narrow_networks_keep_all_digits():
+    """As C -> 0 with complexity, alpha -> N/(n g2) and r, alpha_test freeze; without it alpha ~ sqrt(C)."""
+    limit = reduced.solve(1600, 1e-100)
+    assert limit.alpha == pytest.approx(20 / 1600, rel=1e-14)
+    eq = reduced_equation("ridge")
+    for C in (1e-3, 1e-6, 1e-12):
+        found, state = reduced.solve(1600, C), eq.solve(n=1600, C=C)
+        assert found.overlap_ratio == pytest.approx(float(state.ratio), rel=1e-12)
+        assert found.inert_ratio == pytest.approx(float(state.inert_ratio), rel=1e-12)
+        assert (0.1 * found.alpha_test) ** 2 == pytest.approx(float(state.test_error), rel=1e-12)
+    assert limit.overlap_ratio == pytest.approx(found.overlap_ratio, rel=1e-10)
+    plain = [reduced.alpha(1600, C, include_complexity=False) for C in (1e-20, 1e-22)]
+    assert plain[0] / plain[1] == pytest.approx(10, rel=1e-8)
+
+
+def test_patches_below_one_pixel_are_refused_by_both_layers():
+    for closure in ("ridge", "one_over_n"):
+        with pytest.raises(ValueError, match=r"patch_size=0\.5 must be at least 1"):
+            reduced_equation(closure).solve(n=1600, C=640, patch_size=0.5)
+    assert reduced_equation("equivalent_kernel").solve(n=1600, C=640, patch_size=0.5).alpha > 0
+
+
+def test_lambda_at_finite_patch_size_as_an_option():
+    """Of Eq. (9) at C = inf: alpha = 1/(n lambda + sigma^2) with the lambda that was asked for."""
+    lam = 16 / (5 * math.pi * 20 * 64)
+    for patch, ratio in (("large", 1.0), ("rayleigh", 0.99495), ("eigenvalue", 0.99984)):
+        state = reduced_equation("equivalent_kernel", patch=patch).solve(n=1600, C=math.inf)
+        assert float(state.alpha) == pytest.approx(1 / (1600 * lam * ratio + 0.1), rel=1e-5)
+    finite = reduced_equation("ridge", patch="rayleigh")
+    assert float(finite.solve(n=1600, C=640).alpha) != pytest.approx(reduced.alpha(1600, 640), rel=1e-3)
+    with pytest.raises(ValueError, match="choose one of"):
+        reduced_equation(patch="small")
+    with pytest.raises(ValueError, match="patch='large'"):
+        finite.compile()

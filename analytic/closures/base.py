@@ -37,6 +37,11 @@ class Closure:
     first_order: bool = False
     includes_complexity: bool = False
 
+    @property
+    def least_patch(self) -> int:
+        """The smallest S: closures with other modes count the S - 1 directions across w*."""
+        return 1 if self.condition.has(S) else 0
+
 
 def other_modes() -> Expr:
     """n kappa - sigma^2: the ridge that the modes exert on one another (derived).

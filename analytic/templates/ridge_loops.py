@@ -5,30 +5,30 @@
 
 @njit(error_model="numpy")
 def root(n, n_patches, patch_size, tau, y, c):
-    """W = (lambda_* + kappa)/lambda: the only root of G with kappa > 0 and l_* > 0.
+    """W = (lambda_* + kappa)/lambda as delta, floor; W = floor + delta: the only root with kappa, l_* > 0.
 
     f falls and k = W (1 - f) grows with W, so the closure's condition over kappa grows from -inf at
     k = 0 to n: one root. There r <= max(1, W at k = 0), r_0 <= 1, and n k = tau + sum of
     k r/(r + k) <= tau + sum of r: the upper end.
     """
     b, d = floor_of_W(y, c)
-    low = positive_root(b, d)
-    learned = max(1.0, low)
-    high = learned + (tau + n_patches * learned + n_patches * (patch_size - 1.0)) / n
-    W, last = high, inf
+    floor = positive_root(b, d)
+    learned = max(1.0, floor)
+    low, high = 0.0, (learned - floor) + (tau + n_patches * learned + n_patches * (patch_size - 1.0)) / n
+    delta, last = high, inf
     for _ in range(200):  # bisection alone needs 53 + log2 log(high/low)
-        G, slope = residual(W, n, n_patches, patch_size, tau, y, c)
-        low = W if G < 0.0 else low
-        high = W if G > 0.0 else high
+        G, slope = residual(delta, floor, n, n_patches, patch_size, tau, y, c)
+        low = delta if G < 0.0 else low
+        high = delta if G > 0.0 else high
         step = abs(G / slope)
-        rounding = last <= step < 1.0e-13 * W  # that of G is reached
-        if step <= 4.0e-16 * W or rounding or high - low <= 1.0e-15 * high:
-            return W
-        trial, last = W - G / slope, step
+        rounding = last <= step < 1.0e-13 * delta  # that of G is reached
+        if step <= 4.0e-16 * delta or rounding or high - low <= 1.0e-15 * high:
+            return delta, floor
+        trial, last = delta - G / slope, step
         if not low < trial < high:
-            trial, last = sqrt(low) * sqrt(high), inf
-        W = trial
-    return nan
+            trial, last = (sqrt(low) * sqrt(high) if low > 0.0 else 1.0e-3 * high), inf
+        delta = trial
+    return nan, floor
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
@@ -73,14 +73,14 @@ def solve(
             complexity,
         )
         in_range = 0.0 < tau < inf and y < inf and (y > 0.0 or C[i] == inf)
-        W = nan
+        delta, floor = nan, nan
         if good and in_range:
-            W = root(n[i], n_patches[i], patch_size[i], tau, y, c)
+            delta, floor = root(n[i], n_patches[i], patch_size[i], tau, y, c)
+        W, share, rest_of_target = target(delta, floor, y)
         alpha[i] = 1.0 / (n[i] * lam * W)
-        share = share_of_target(W, y, c)
-        alpha_test[i] = unlearned(share) / noise_variance[i]
+        alpha_test[i] = unlearned(rest_of_target) / noise_variance[i]
         ratio[i] = W * share
-        inert[i] = inert_ratio(W * (1.0 - share), c) if W > 0.0 else nan
+        inert[i] = inert_ratio(W * rest_of_target, c) if W > 0.0 else nan
         chi[i] = y / (W * W)
         status[i] = 1 if not good else (0 if alpha[i] > 0.0 else 2)
 

@@ -137,3 +137,29 @@ def test_branch_points_of_the_equation_object():
     assert len(pair) == 2
     with mpmath.workdps(30):
         assert abs(pair[0].C - mpmath.conj(pair[1].C)) < 1e-20
+
+
+def test_a_nearly_confluent_pair_is_found_by_the_discriminant():
+    """Two branch points .4 % apart, which no square root describes: the root is single valued inside only."""
+    given = {
+        "n": 900,
+        "n_patches": 7,
+        "patch_size": 33,
+        "noise_variance": 0.37,
+        "weight_variance": 0.6,
+        "readout_variance": 3.1,
+        "target_norm2": 2.7,
+    }
+    eq = reduced_equation("one_over_n")
+    found = breakdown(eq, **given)
+    assert complex(found.branch_point.C) == pytest.approx(-1354.27 + 5.592j, abs=5e-3)
+    # two roots meet there: P and its slope in alpha vanish at the double root
+    with mpmath.workdps(40):
+        terms = eq.numeric_terms(40, given)
+        x, a = 1 / found.branch_point.C, found.branch_point.alpha
+        sizes = [abs(p * a**i * x**j) for (i, j), p in terms.items()]
+        assert abs(sum(p * a**i * x**j for (i, j), p in terms.items())) < 1e-15 * max(sizes)
+        assert abs(sum(i * p * a**i * x**j for (i, j), p in terms.items())) < 1e-15 * max(sizes)
+    with pytest.raises(ValueError, match="above 0"):
+        found.pade(-1, 2)
+    assert found.pade(640, 0) == found.alpha_gp

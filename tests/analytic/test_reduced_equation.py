@@ -297,7 +297,7 @@ def test_compiled_kernel_is_the_equation_and_its_derivatives(eq):
     [
         ({"C": 10}, "n is missing"),
         ({"n": 10}, "C is missing"),
-        ({"n": 10, "C": 0}, "C must be positive"),
+        ({"n": 10, "C": 0}, "C must be above 0"),
         ({"n": -1, "C": 10}, "n must be positive"),
         ({"n": math.nan, "C": 10}, "n must be a number"),
         ({"n": 10, "C": "wide"}, "C must be a number"),
@@ -314,6 +314,6 @@ def test_bad_names(eq):
         reduced_equation(closure="mean_field")
     with pytest.raises(ValueError, match="available: erf, linear"):
         reduced_equation(closure="equivalent_kernel", activation="sine")
-    with pytest.raises(ValueError, match=r"eq\.symbols"):
+    with pytest.raises(ValueError, match="is not an argument"):
         eq.derivative(lam)
     assert closure("equivalent_kernel").statement

@@ -194,7 +194,7 @@ def test_sigma_of_the_reduced_theory():
     """Variance l_* along w*, l_0 across it, for any length of w*."""
     found = reduced.solve(1600, 160, weight_variance=1.5)
     w = np.arange(1.0, 65.0)
-    Sigma = found.Sigma(w, weight_variance=1.5)
+    Sigma = found.Sigma(w)
     scale = 1.5 / 64
     np.testing.assert_allclose(Sigma @ w, scale * found.overlap_ratio * w, rtol=1e-13)
     across = np.zeros(64)
