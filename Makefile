@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 # `docs` is also the name of a folder
-.PHONY: run test check docs mutate certify bench clean
+.PHONY: run test check docs notebooks mutate certify bench clean
 
 run: $(INSTALLED)
 	mkdir -p out
@@ -16,7 +16,7 @@ test: check docs
 	$(BIN)/python -m pytest
 
 docs: $(INSTALLED)
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs docs/_build
+	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet --builder html docs docs/_build
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -27,6 +27,9 @@ check: $(INSTALLED)
 
 mutate: $(INSTALLED)
 	$(BIN)/python tests/mutate.py
+
+notebooks: $(INSTALLED)
+	$(BIN)/python -m pytest -m notebooks
 
 certify: $(INSTALLED)
 	$(BIN)/python -m pytest -m certify
