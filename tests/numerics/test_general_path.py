@@ -1,0 +1,36 @@
+"""The two-layer CNN through the general path: a linear layer of infinite width below, kernels above.
+
+With windows of one patch that layer hands K = X (sigma_w^2/S) X^T of all patches upwards, so the layer of erf
+units has a hidden kernel over (patch, sample), stored and conditioned on its range, instead of Sigma in weight
+space: the same theory by other code.
+"""
+
+import numpy as np
+import pytest
+
+from numerics import fixed_point, pixels, solve
+from numerics.chain import Chain
+from numerics.fixed_point import Status
+from numerics.kernel_maps import KernelMap
+
+
+@pytest.mark.parametrize("C", [200.0, 10.0, 2.0])
+def test_two_layer_network_by_the_general_path(small, C):
+    sol = solve(small.net(C), *small.data, tol=1e-12)
+    special = sol.problem.field.chain
+    patches = small.X.shape[1]
+    below = KernelMap(pixels.blocks(patches, 1), 1.0, "linear")
+    general = Chain(
+        special.X, special.y, special.noise_variance, special.prior_variance, [below, special.maps[0]]
+    )
+    outcome = fixed_point.solve(general, (0.0, 1 / C), general.prior, 1e-12, 300)
+    assert outcome.status is Status.CONVERGED
+    state = outcome.state
+    # the rank of the hidden kernel is that of the weights
+    assert [len(theta) for theta in state.theta] == [4, 4]
+    np.testing.assert_array_equal(state.theta[0], 0)
+    rows = special.X.reshape(-1, 4)
+    K = rows @ sol.Sigma @ rows.T
+    np.testing.assert_allclose(state.covariances[1], K, rtol=0, atol=1e-10 * np.abs(K).max())
+    np.testing.assert_allclose(state.data.eps[:, 0], sol.eps, rtol=0, atol=1e-10 * np.abs(sol.eps).max())
+    assert pytest.approx(sol.free_energy, rel=1e-10) == state.F
