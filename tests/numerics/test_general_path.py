@@ -1,7 +1,7 @@
 """The two-layer CNN through the general path: a linear layer of infinite width below, kernels above.
 
-With windows of one patch that layer hands K = X (sigma_w^2/S) X^T of all patches upwards, so the layer of erf
-units has a hidden kernel over (patch, sample), stored and conditioned on its range, instead of Sigma in weight
+With windows of one patch that layer hands K = X (sigma_w^2/S) X^T of all patches upwards, so the erf units
+have a hidden kernel over (patch, sample), stored and conditioned on its range, instead of Sigma in weight
 space: the same theory by other code.
 """
 
