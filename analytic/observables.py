@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import mpmath
@@ -84,14 +85,10 @@ def state_at(eq: Equation, root: Any, numbers: Mapping[Symbol, Any], inverse_wid
     return State(**{name: f(*point) for name, f in _functions(eq).items()})
 
 
-_COMPILED: dict[tuple[str, str, bool], dict[str, Any]] = {}
-
-
+@cache
 def _functions(eq: Equation) -> dict[str, Any]:
-    key = (eq.closure, eq.activation, eq.include_complexity)
-    if key not in _COMPILED:
-        _COMPILED[key] = {name: lambdify(_INPUTS, e, modules="mpmath") for name, e in expressions(eq).items()}
-    return _COMPILED[key]
+    """The fields of `State` as functions of `_INPUTS`."""
+    return {name: lambdify(_INPUTS, e, modules="mpmath") for name, e in expressions(eq).items()}
 
 
 class Truncated:

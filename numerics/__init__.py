@@ -6,16 +6,9 @@ from numerics.branches import Branches
 from numerics.complex_width import alpha_series
 from numerics.cost import Cost, NotEnoughMemory, estimate_cost
 from numerics.network import Network, cnn, fcn
+from numerics.path import ConvergenceError, NegativeCurvature, Path
 from numerics.solution import Solution
-from numerics.solver import (
-    ConvergenceError,
-    NegativeCurvature,
-    Path,
-    from_sigma,
-    solve,
-    solve_branches,
-    solve_path,
-)
+from numerics.solver import from_sigma, solve, solve_branches, solve_path
 from numerics.storage import load
 
 __all__ = [

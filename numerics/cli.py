@@ -17,7 +17,7 @@ from numerics.cost import GIGABYTE, typical_gradients
 from numerics.datasets import Dataset
 from numerics.footprint import Sizes, peak_memory
 from numerics.network import cnn
-from numerics.solver import ConvergenceError
+from numerics.path import ConvergenceError
 
 CHANNELS = "2560,1280,640,320,160,80"
 

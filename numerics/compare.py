@@ -15,10 +15,11 @@ from numerics import reduced
 from numerics.continuation import Branch
 from numerics.datasets import Dataset
 from numerics.network import Network
+from numerics.path import ConvergenceError
 from numerics.perturbation import FirstOrder
 from numerics.problem import Problem, problem
 from numerics.solution import Solution
-from numerics.solver import ConvergenceError, admit, solve_on
+from numerics.solver import admit, solve_on
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics import storage
+from numerics import archive, storage
 from numerics.files import write_atomically
 from numerics.problem import Problem
 from numerics.solution import Solution
@@ -66,7 +66,7 @@ def find(folder: Path, target: Problem, tol: float, overwrite: bool = False) -> 
     if overwrite or not path.exists():
         return None
     found = storage.load(path)
-    if not storage.same_problem(found.problem, target):
+    if not archive.same_problem(found.problem, target):
         raise ValueError(
             f"{path} is of another problem (network, data or noise); choose another folder, or --overwrite"
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numerics import checks, summary
+from numerics import archive, checks, summary
 from numerics.chain import Blocks
 from numerics.data_terms import mirrored
 from numerics.feature_load import FeatureLoad
@@ -383,9 +383,7 @@ class Solution:
 
     def save(self, path: str | Path) -> None:
         """Write to an .npz, data included; `numerics.load` reads it."""
-        from numerics import storage  # it imports this module
-
-        storage.save(self, path)
+        archive.write(self.problem, vars(self), path)
 
     def _predictor(self) -> Predictor:
         return Predictor(self.problem.field.chain, self.problem.inverse_widths, self.theta)

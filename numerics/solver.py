@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numerics import checks, summary
+from numerics import checks
 from numerics.branches import FROM_GP, Branches
 from numerics.chain import Blocks
 from numerics.continuation import Branch
 from numerics.cost import refuse_what_does_not_fit
 from numerics.fixed_point import Outcome, Status, evaluate
 from numerics.network import Network
+from numerics.path import ConvergenceError, NegativeCurvature, Path
 from numerics.pixel_correlation import refuse_correlated_pixels
 from numerics.problem import Problem, problem
 from numerics.solution import Solution
@@ -25,61 +26,6 @@ from numerics.starts import from_covariance, from_mean, theta_of, thetas_of
 Array = NDArray[np.float64]
 
 METHODS = ("auto", "anderson", "newton")
-
-
-class ConvergenceError(RuntimeError):
-    """A solve did not reach its tolerance. `solution` is the best state, `path` what was solved before it."""
-
-    def __init__(self, solution: Solution, tol: float, path: Path | None = None):
-        self.solution = solution
-        self.path = path
-        super().__init__(
-            f"width {solution.width:g}: residual {solution.residual:.2e} > tol = {tol:.1e} after "
-            f"{solution.gradients} gradients; {solution.status.value}"
-        )
-
-
-class NegativeCurvature(RuntimeWarning):
-    """Newton steps reached a minimum across negative curvature: it may lie on another branch."""
-
-
-class Path(Sequence[Solution]):
-    """Solutions of one problem at several widths, in the order they were asked for."""
-
-    def __init__(self, solutions: Sequence[Solution]):
-        self._solutions = tuple(solutions)
-
-    @property
-    def widths(self) -> Array:
-        return np.array([sol.width for sol in self._solutions])
-
-    @property
-    def alpha(self) -> Array:
-        return np.array([sol.alpha for sol in self._solutions])
-
-    @overload
-    def __getitem__(self, index: int) -> Solution: ...
-    @overload
-    def __getitem__(self, index: slice) -> Path: ...
-    def __getitem__(self, index: int | slice) -> Solution | Path:
-        if isinstance(index, slice):
-            return Path(self._solutions[index])
-        return self._solutions[index]
-
-    def __len__(self) -> int:
-        return len(self._solutions)
-
-    def __iter__(self) -> Iterator[Solution]:
-        return iter(self._solutions)
-
-    def __repr__(self) -> str:
-        return "Path(\n  " + ",\n  ".join(map(repr, self._solutions)) + "\n)"
-
-    def __str__(self) -> str:
-        return summary.path_text(self)
-
-    def _repr_html_(self) -> str:
-        return summary.path_html(self)
 
 
 def solve(

@@ -449,7 +449,7 @@ MUTATIONS = [
         ("part of the data at full width", "bound.net.width * count / samples", "bound.net.width", SAME_LOAD),
     ),
     *_in(
-        "numerics/storage.py",
+        "numerics/archive.py",
         ("noise of another problem", "(a.noise_variance, b.noise_variance)", "(a.y, b.y)", OTHER_PROBLEM),
     ),
     *_in(
