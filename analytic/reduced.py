@@ -48,21 +48,7 @@ PATCHES = ("large", "rayleigh", "eigenvalue")
 class ReducedEquation(Equation):
     """P(alpha) = 0 for the train discrepancy alpha = eps.y/y.y, with its derivation and all that follows.
 
-    Attributes
-    ----------
-    closure, activation : str
-    include_complexity : bool
-        Whether (1/2) log det K_f is part of the free energy.
-    steps : tuple of Step
-        The derivation.
-    chi, ratio, ridge, inert : Expr
-        chi, r = l_*/l_GP, kappa and r_0 = l_0/l_GP, rational functions of alpha.
-    condition, inert_condition : Expr
-        The closure's equation for kappa, and the quadratic of r_0; both zero at a solution.
-    discrepancy : Discrepancy
-        alpha and sigma^2 alpha_test in lambda_*, kappa.
-    eigenvalue, rest : Expr
-        lambda and T in the variances, N and S.
+    Its fields are those of `analytic.equation.Equation`.
     """
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import erf
 
-from numerics import cnn, fcn
+from numerics import cnn, fcn, solve
 from numerics.pixels import Receptive
 
 
@@ -101,3 +101,14 @@ def recursion(net, X):
                 Q[:, j, :, k] += np.mean([[G[:, a, :, b] for b in pools[1]] for a in pools[0]], axis=(0, 1))
         K = variance * Q / field.fan_in + net.bias_variance
     return K[:, 0, :, 0]
+
+
+def first_order_error_ratio(net, X, y, noise_variance=0.05):
+    """Error of the tangent in 1/width at a thousand times the widths, over that at two thousand times."""
+    sol = solve(net, X, y, noise_variance)
+    errors = []
+    for scale in (1e3, 2e3):
+        wide = net.with_widths([scale * width for width in net.widths])
+        found = solve(wide, X, y, noise_variance, tol=1e-12).alpha
+        errors.append(abs(found - sol.first_order.alpha(scale * net.width)))
+    return errors[0] / errors[1]

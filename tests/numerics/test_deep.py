@@ -4,7 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from deep_problems import NETWORKS, arcsine_kernel, recursion, reference_cnn, reference_fcn, small
+from deep_problems import (
+    NETWORKS,
+    arcsine_kernel,
+    first_order_error_ratio,
+    recursion,
+    reference_cnn,
+    reference_fcn,
+    small,
+)
 from small_problems import symmetric
 
 from numerics import cnn, fcn, solve, solve_path
@@ -127,15 +135,8 @@ def test_test_points_are_training_points_of_infinite_noise(network):
 
 
 def test_first_order_is_the_limit_of_differences(network):
-    net, X, y = network
-    sol = solve(net, X, y, NOISE)
-    errors = []
-    for scale in (1e3, 2e3):
-        wide = net.with_widths([scale * width for width in net.widths])
-        found = solve(wide, X, y, NOISE, tol=1e-12).alpha
-        errors.append(abs(found - sol.first_order.alpha(scale * net.width)))
     # the second-order term: a factor 4 for twice the widths
-    assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
+    assert first_order_error_ratio(*network, NOISE) == pytest.approx(4, rel=0.05)
 
 
 def test_window_of_equation_14_is_over_neighbours():

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from deep_problems import NETWORKS, RELU_NETWORKS, recursion, small
+from deep_problems import NETWORKS, RELU_NETWORKS, first_order_error_ratio, recursion, small
 from scipy.integrate import quad
 from scipy.special import ndtr
 from small_problems import symmetric
@@ -217,14 +217,7 @@ def test_test_points_are_training_points_of_infinite_noise(network):
 
 def test_first_order_is_the_limit_of_differences(network):
     """Means are of first order and enter alpha at first order."""
-    net, X, y = network
-    sol = solve(net, X, y, NOISE)
-    errors = []
-    for scale in (1e3, 2e3):
-        wide = net.with_widths([scale * width for width in net.widths])
-        found = solve(wide, X, y, NOISE, tol=1e-12).alpha
-        errors.append(abs(found - sol.first_order.alpha(scale * net.width)))
-    assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
+    assert first_order_error_ratio(*network, NOISE) == pytest.approx(4, rel=0.05)
 
 
 def test_each_sample_twice_with_twice_the_noise_is_the_same_information():
