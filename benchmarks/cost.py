@@ -1,7 +1,12 @@
 """estimate_cost against solves that are run: memory and time, predicted over measured, side by side.
 
 Every problem has a process of its own, whose peak (VmHWM) is counted from imports, data and warm kernels on.
-With --processor one thread is used and processor time counted, which other programs disturb less.
+With --processor one thread is used and processor time counted, which other programs disturb less. --large
+takes the largest problems that an afternoon admits.
+
+    cnn      two layers, N = 20 patches of S = 64, C = 640 (large: 2000), linear teacher
+    fcn      three layers, d = 32, N = 500 (large: 300), readout in mean field
+    shallow  two layers, d = 64, C = 2000
 """
 
 import argparse
@@ -12,23 +17,28 @@ import sys
 import time
 from pathlib import Path
 
-PROBLEMS = [("cnn", 400), ("cnn", 1600), ("cnn", 3200), ("fcn", 256), ("fcn", 512), ("fcn", 1024)]
+PROBLEMS = [
+    ("cnn", 400, 640),
+    ("cnn", 1600, 640),
+    ("cnn", 3200, 640),
+    ("fcn", 256, 500),
+    ("fcn", 512, 500),
+    ("fcn", 1024, 500),
+]
+LARGE = [("cnn", 8192, 2000), ("shallow", 8192, 2000), ("fcn", 3000, 300)]
 
 
-def make(kind, n):
-    """Two-layer CNN, N = 20, S = 64, C = 640; three-layer FCN, d = 32, N = 500, readout in mean field."""
-    import numpy as np
-    from scipy.special import erf
-
+def make(kind, n, width):
     from numerics import cnn, datasets, fcn
 
     if kind == "cnn":
         data = datasets.make_linear_cnn(n)
-        return cnn(640), data.X, data.y, 0.1
-    rng = np.random.default_rng(3)
-    X, w = rng.standard_normal((n, 32)), rng.standard_normal(32)
-    y = erf(erf(X @ w / np.linalg.norm(w)))
-    return fcn((500, 500), 2.0, 2 / 256), X, y * 0.3 / np.sqrt(np.mean(y**2)), 0.001
+        return cnn(width), data.X, data.y, 0.1
+    if kind == "shallow":
+        data = datasets.make_fcn_teacher(n, 64, seed=3)
+        return fcn(width), data.X, data.y, 0.1
+    data = datasets.make_fcn_teacher(n, 32, seed=3, rms=0.3)
+    return fcn((width, width), 2.0, 2 / 256), data.X, data.y, 0.001
 
 
 def peak():
@@ -38,15 +48,14 @@ def peak():
     raise RuntimeError("this benchmark needs Linux")
 
 
-def measure(kind, n, clock):
+def measure(kind, n, width, clock):
     """One problem in this process, as JSON."""
     import numerics.rates
     from numerics import estimate_cost, solve
 
     numerics.rates.clock = clock
-    net, X, y, noise = make(kind, n)
-    small = make(kind, 40)
-    solve(*small)  # warm kernels
+    net, X, y, noise = make(kind, n, width)
+    solve(*make(kind, 40, width))  # warm kernels
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before, start = peak(), clock()
     sol = solve(net, X, y, noise)
@@ -71,16 +80,18 @@ def measure(kind, n, clock):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--processor", action="store_true", help="processor time of one thread")
-    parser.add_argument("--problem", nargs=2, metavar=("KIND", "N"), help="one of them alone, as JSON")
+    parser.add_argument("--large", action="store_true", help="n = 8192, and 3000 with a hidden kernel")
+    parser.add_argument("--problem", nargs=3, metavar=("KIND", "N", "WIDTH"), help="one alone, as JSON")
     options = parser.parse_args()
     if options.problem:
-        kind, n = options.problem
-        return measure(kind, int(n), time.process_time if options.processor else time.perf_counter)
+        kind, n, width = options.problem
+        clock = time.process_time if options.processor else time.perf_counter
+        return measure(kind, int(n), int(width), clock)
     heading = ("memory GB", "s per gradient", "s per solve", "... at its gradients", "gradients")
     print(f"{'predicted / measured':20s}" + "".join(f"{name:>26s}" for name in heading))
     threads = {"OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"} if options.processor else {}
-    for kind, n in PROBLEMS:
-        command = [sys.executable, __file__, "--problem", kind, str(n)]
+    for kind, n, width in LARGE if options.large else PROBLEMS:
+        command = [sys.executable, __file__, "--problem", kind, str(n), str(width)]
         command += ["--processor"] if options.processor else []
         done = subprocess.run(
             command, env=os.environ | threads, capture_output=True, text=True, check=True
@@ -88,7 +99,7 @@ def main():
         found = json.loads(done)
         cells = [found[name] for name in ("memory", "gradient", "solve", "known", "gradients")]
         texts = [f"{ours:.3g} / {real:.3g} = {ours / real:.2f}" for ours, real in cells]
-        print(f"{kind} n = {n:<12d}" + "".join(f"{text:>26s}" for text in texts), flush=True)
+        print(f"{kind} n = {n:<{16 - len(kind)}d}" + "".join(f"{text:>26s}" for text in texts), flush=True)
     return None
 
 

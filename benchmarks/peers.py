@@ -10,7 +10,8 @@ our path extrapolates first; "predicted" rows start from that extrapolation too,
     krylov        scipy.optimize.newton_krylov on the triangles of Sigma (and K), our kernels
     krylov numpy  the same on plain NumPy kernels (cnn only)
 
-A failure is printed as one and its time is not counted as a win. Run on an idle machine.
+A failure is printed as one and its time is not counted as a win. Peers have the same kernels, and the same
+BLAS with as many threads. Run on an idle machine.
 """
 
 import argparse
@@ -18,13 +19,14 @@ import time
 from importlib.metadata import version
 
 import numpy as np
-from deep_path import teacher_problem
+from scipy.linalg import lapack
 from scipy.optimize import NoConvergence, newton_krylov
 
-from numerics import cnn, datasets, fcn
+from numerics import cnn, datasets, fcn, parallel
 from numerics.complex_width import ComplexWidth
 from numerics.continuation import Branch
-from numerics.data_terms import mean_field, mirrored
+from numerics.data_terms import mean_field
+from numerics.dense import mirrored, product
 from numerics.fixed_point import Status
 from numerics.preactivations import HiddenKernel, InputKernel
 from numerics.problem import problem
@@ -86,12 +88,13 @@ class ThreeLayers(TwoLayers):
         Q = mirrored(lower.value(inputs))
         data = mean_field(upper.value(hidden), self.chain.y, self.chain.noise_variance)
         g = upper.adjoint(hidden, data.A) / width
-        T = self.prior * width * lower.adjoint(inputs, g + g @ K @ g)
+        gK = product(g, K)
+        T = self.prior * width * lower.adjoint(inputs, g + product(gK, g))
         gap = np.eye(len(R)) - T / width
-        K_new = np.linalg.solve(np.eye(len(Q)) - Q @ g, Q)
-        residual = max(
-            np.abs(R @ gap - np.eye(len(R))).max(), np.abs(K - Q - Q @ (g @ K)).max() / np.abs(Q).max()
-        )
+        Qg = product(Q, g)
+        off = K - Q - product(Q, gK)
+        K_new = lapack.dgesv(np.eye(len(Q), order="F") - Qg, Q)[2]
+        residual = max(np.abs(R @ gap - np.eye(len(R))).max(), np.abs(off).max() / np.abs(Q).max())
         return [np.linalg.inv(gap), (K_new + K_new.T) / 2], residual
 
 
@@ -173,7 +176,8 @@ def run(bound, widths, systems, limit):
         for name, (system, method) in systems.items():
             start = starts["predicted" if "predicted" in name else "previous"]
             blocks, before, begin = system.start(start), system.evaluations, time.perf_counter()
-            good = spent[name] < limit and attempt(method, system, blocks, width, limit - spent[name])
+            with parallel.for_factorisation(len(bound.field.y)):
+                good = spent[name] < limit and attempt(method, system, blocks, width, limit - spent[name])
             seconds = time.perf_counter() - begin
             spent[name] += seconds
             table[name].append((seconds, system.evaluations - before, good))
@@ -230,8 +234,8 @@ def main():
         }
         widths = LADDER
     else:
-        X, y = teacher_problem(options.n or 512, 32)
-        bound = problem(fcn((1.0, 1.0), 2.0, 2 / 256), X, y, 0.001)
+        data = datasets.make_fcn_teacher(options.n or 512, 32, seed=3, rms=0.3)
+        bound = problem(fcn((1.0, 1.0), 2.0, 2 / 256), data.X, data.y, 0.001)
         systems = {
             "anderson": (ThreeLayers(bound), anderson),
             "anderson predicted": (ThreeLayers(bound), anderson),

@@ -34,7 +34,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import parallel
-from numerics.data_terms import DataTerm, NotPositiveDefinite, mean_field, mirrored
+from numerics.data_terms import DataTerm, NotPositiveDefinite, mean_field
+from numerics.dense import eigh, gram, mirror, mirrored, product, symmetrise
 from numerics.factors import Factor, factor, range_basis
 from numerics.fan_in import finite_fan_in
 from numerics.kernel_maps import KernelMap
@@ -47,9 +48,8 @@ Blocks = tuple[Array, ...]  # one symmetric matrix per hidden layer, then, unles
 
 @dataclass(frozen=True)
 class Exponential:
-    """M = e^theta with its roots, from one eigendecomposition."""
+    """M = e^theta with its symmetric roots, from one eigendecomposition."""
 
-    theta: Array
     M: Array
     root: Array
     inverse_root: Array
@@ -59,24 +59,26 @@ class Exponential:
     def of(cls, theta: Array) -> Exponential:
         if not theta.any():
             identity = np.eye(len(theta))
-            return cls(theta, identity, identity, identity, 0.0)
+            return cls(identity, identity, identity, 0.0)
         with parallel.for_factorisation(len(theta)):
-            t, U = np.linalg.eigh(theta)
-            M, root, inverse_root = ((U * np.exp(power * t)) @ U.T for power in (1.0, 0.5, -0.5))
+            t, U = eigh(theta)
+            M, root, inverse_root = (gram(U * np.exp(power / 2 * t)) for power in (1.0, 0.5, -0.5))
         # e^t - 1 - t: the KL without cancellation at small t
-        return cls(theta, (M + M.T) / 2, root, inverse_root, float(np.sum(np.expm1(t) - t)) / 2)
+        return cls(M, root, inverse_root, float(np.sum(np.expm1(t) - t)) / 2)
 
 
 @dataclass(frozen=True)
 class Layer:
     """One hidden layer of a chain at one state.
 
-    `factor` is L_l, None for the input layer; `covariance` is Sigma or K_l; `kernel` gives the blocks of
-    its pre-activations; `mean` is None where the activation is odd.
+    `factor` is L_l and `root` is W = L_l M_l^{1/2}, so that K_l = W W^T; both are None for the input layer.
+    `covariance` is Sigma or K_l; `kernel` gives the blocks of its pre-activations; `mean` is None where the
+    activation is odd.
     """
 
     exponential: Exponential
     factor: Factor | None
+    root: Array | None
     covariance: Array
     kernel: Kernel
     mean: Mean | None = None
@@ -202,7 +204,9 @@ class Chain:
         first = Exponential.of(matrices[0])
         Sigma = std[:, None] * first.M * std
         mean = None if self.odd else Mean(vectors[0], std * vectors[0])
-        layers = [Layer(first, None, Sigma, InputKernel.at(self.X, Sigma, mean.m if mean else None), mean)]
+        layers = [
+            Layer(first, None, None, Sigma, InputKernel.at(self.X, Sigma, mean.m if mean else None), mean)
+        ]
         for level, block in enumerate(matrices[1:]):
             pixels = self.maps[level].receptive.pixels_out
             mu = None if self.odd else vectors[level + 1]
@@ -221,6 +225,10 @@ class Chain:
 
     def pull(self, theta: Blocks, inverse_widths: Sequence[float]) -> Pull:
         """F's data term and natural gradient: one gradient's worth of work."""
+        with parallel.for_factorisation(len(self.y)):
+            return self._pull(theta, inverse_widths)
+
+    def _pull(self, theta: Blocks, inverse_widths: Sequence[float]) -> Pull:
         layers = self.layers(theta)
         data = self.data_term(layers, inverse_widths[-1])
         T: list[Array] = []
@@ -259,39 +267,47 @@ def _hidden(Q: Array, basis: Array | None, theta: Array, mu: Array | None, pixel
     exponential = Exponential.of(theta)
     with parallel.for_factorisation(len(Q)):
         L = factor(Q, basis)
-        K = L.outer(exponential.M)
+        W = L.product(exponential.root)
+        K = gram(W)
     mean = None if mu is None else Mean(mu, L.times(mu))
-    return Layer(exponential, L, K, HiddenKernel.at(K, pixels, mean.m if mean else None), mean)
+    return Layer(exponential, L, W, K, HiddenKernel.at(K, pixels, mean.m if mean else None), mean)
 
 
 def _input(std: Array, layer: Layer, T: Array, x: float) -> tuple[Array, float]:
     """Natural gradient and residual of the input layer; nothing is below it."""
-    exponential = layer.exponential
-    gap = np.eye(len(T)) - x * (std[:, None] * T * std)
-    E = exponential.root @ gap @ exponential.root - np.eye(len(T))
-    equation = exponential.M @ gap - np.eye(len(T))  # R (I - Gamma) - I, similar to Eq. (8)
-    return (E + E.T) / 2, float(np.abs(std[:, None] * equation / std).max())
+    root = layer.exponential.root
+    identity = np.eye(len(T))
+    with parallel.for_factorisation(len(T)):
+        gap = identity - x * (std[:, None] * T * std)
+        half = product(root, gap)
+        E = product(half, root) - identity
+        equation = product(root, half) - identity  # M (I - B/N) - I, similar to Eq. (8)
+    return symmetrise(E), float(np.abs(std[:, None] * equation / std).max())
 
 
 def _relay(layer: Layer, T: Array, mean: MeanPull | None, x: float) -> tuple[Array, Array, float]:
     """What a hidden layer tells the one below, -2 dF/dQ_l, with its own gradient and residual."""
-    L, exponential, K = layer.factor, layer.exponential, layer.covariance
+    L, W, exponential = layer.factor, layer.root, layer.exponential
     assert L is not None
+    assert W is not None
     with parallel.for_factorisation(len(T)):
-        B = L.inner(T)
-        identity = np.eye(len(B))
-        E = exponential.root @ (identity - x * B) @ exponential.root - identity
-        E = (E + E.T) / 2
-        TK = T @ K
-        message = TK @ T
+        TW = product(T, W)
+        E = product(W.T, TW)  # M^{1/2} B M^{1/2}
+        E *= -x
+        E += exponential.M
+        E[np.diag_indices(len(E))] -= 1.0
+        symmetrise(E)
+        message = gram(TW)  # T K T
         message *= x
         message += T
-        Z = np.tril(B @ exponential.root @ E @ exponential.inverse_root)
+        Z = L.transposed_product(product(product(TW, E), exponential.inverse_root))
         if mean is not None:
             message += x * np.multiply.outer(mean.t, mean.t)
-            Z += np.tril(np.multiply.outer(mean.s, mean.e))
-        Z += np.tril(Z, -1).T
-        message += L.pull_back(Z)
-        Q = L.product
-        off = K - Q - x * (Q @ TK)
-    return (message + message.T) / 2, E, float(np.abs(off).max() / np.abs(Q).max())
+            Z += np.multiply.outer(mean.s, mean.e)
+        message += L.pull_back(mirror(Z))
+        Q = L.square
+        off = product(product(Q, TW), W.T)
+        off *= x
+        off += Q
+        off -= layer.covariance
+    return message, E, float(np.abs(off).max() / np.abs(Q).max())

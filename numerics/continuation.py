@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from numerics import fixed_point, newton
 from numerics.chain import Blocks
 from numerics.fixed_point import Outcome, Status
+from numerics.metric import FisherMetric
 from numerics.perturbation import theta_slopes
 from numerics.problem import Field
+from numerics.secants import Secants, room
 
 Array = NDArray[np.float64]
 
-NODES = 3  # solved points that the predictor extrapolates; more amplify the error of a long step
+NODES = 4  # solved points that the predictor extrapolates; more amplify the error of a long step
 NEARLY = 1e-4  # a residual that only a start next to the solution has
 FAR = 8.0  # points at less than 1/8 of s say nothing: a cubic amplifies their errors by 8^3 and more
 ANDERSON_SHARE = 0.5  # of the budget; Newton steps, where they are needed, get the rest
@@ -57,6 +59,7 @@ class Branch:
         matrices = self.slopes[: len(field.net.widths)]
         self.tops = tuple(max(float(np.linalg.eigvalsh(slope)[-1]), 0.0) for slope in matrices)
         self._solved: list[Node] = []
+        self._secants: tuple[tuple[float, ...], Secants] | None = None  # of the last solve, and its widths
 
     def solve(self, inverse_widths: Sequence[float], max_iter: int, start: Blocks | None = None) -> Outcome:
         """The solution at these widths: directly, or in smaller steps of s when that fails.
@@ -101,19 +104,24 @@ class Branch:
     def _attempt(
         self, inverse_widths: tuple[float, ...], budget: int, start: Blocks | None = None
     ) -> Outcome:
-        theta = self.predict(inverse_widths) if start is None else start
-        outcome = self.find(inverse_widths, theta, budget)
+        if start is None:
+            secants = self._recycled(inverse_widths)
+            outcome = self.find(inverse_widths, self.predict(inverse_widths), budget, secants)
+        else:
+            outcome = self.find(inverse_widths, start, budget)
         if outcome.status is Status.CONVERGED:
             self.remember(inverse_widths, outcome.state.theta)
         return outcome
 
-    def find(self, inverse_widths: tuple[float, ...], theta: Blocks, budget: int) -> Outcome:
+    def find(
+        self, inverse_widths: tuple[float, ...], theta: Blocks, budget: int, secants: Secants | None = None
+    ) -> Outcome:
         """One solve from a start, wherever it leads, by the method that was asked for."""
         chain, tol = self.field.chain, self.tol
         if self.method == "newton":
             return newton.solve(chain, inverse_widths, theta, tol, budget)
         share = budget if self.method == "anderson" else math.ceil(ANDERSON_SHARE * budget)
-        outcome = fixed_point.solve(chain, inverse_widths, theta, tol, share)
+        outcome = fixed_point.solve(chain, inverse_widths, theta, tol, share, secants)
         left = budget - outcome.gradients
         stopped = outcome.status in (Status.STALLED, Status.MAX_ITERATIONS)
         if self.method == "anderson" or not stopped or left <= newton.STEP:
@@ -121,6 +129,16 @@ class Branch:
         spent = outcome.gradients
         outcome = newton.solve(chain, inverse_widths, outcome.state.theta, tol, left)
         return replace(outcome, gradients=spent + outcome.gradients)
+
+    def _recycled(self, inverse_widths: tuple[float, ...]) -> Secants:
+        """The secants of the last solve, carried over to these widths."""
+        if self._secants is None or not _parallel(self._secants[0], inverse_widths):
+            secants = Secants(room(FisherMetric(self.field.chain.shapes, inverse_widths).dimension))
+        else:
+            before, secants = self._secants
+            secants.recycle(max(inverse_widths) / max(before))
+        self._secants = (inverse_widths, secants)
+        return secants
 
     def _creep(self, target: tuple[float, ...], budget: int, failed: Outcome) -> Outcome:
         """Reach the target in steps of s that halve after a failure and grow after a success."""
@@ -153,7 +171,7 @@ class Branch:
         if any(abs(s - other) < 1e-6 for other in known):
             return
         self._solved.append(Node(inverse_widths, theta))
-        del self._solved[: -2 * NODES]  # large hidden layers: a path stays small
+        del self._solved[: -NODES - 2]  # large hidden layers: a path stays small
 
 
 def _worth_creeping(outcome: Outcome) -> bool:

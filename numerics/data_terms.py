@@ -13,9 +13,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
-from scipy.linalg.blas import dsymm
+from scipy.linalg.blas import dsymm, dsyrk
 
 from numerics import parallel
+from numerics.dense import mirrored
 
 Array = NDArray[np.float64]
 
@@ -58,9 +59,8 @@ class DataTerm:
     @cached_property
     def A(self) -> Array:
         """A = p sum_c eps_c eps_c^T - D q H, (n, n), lower triangle valid; mean field: Eq. (5)."""
-        A = self.eps @ (self.response * self.eps.T)
-        A -= (self.fluctuation * self.eps.shape[1]) * self._matrix.T
-        return A
+        weight = -self.fluctuation * self.eps.shape[1]
+        return dsyrk(self.response, self.eps, beta=weight, c=self._matrix, lower=0).T
 
     def tangent(self, dQ: Array) -> tuple[Array, Array]:
         """(deps, dA) when Q_f moves along the symmetric dQ, whose lower triangle is read.
@@ -130,10 +130,3 @@ def _all_heard(Q: Array, y: Array, noise_variance: Array) -> DataTerm:
         degrees_of_freedom=n - float(noise_variance @ np.diagonal(inverse)),
         _inverse=inverse,
     )
-
-
-def mirrored(lower: Array) -> Array:
-    """The symmetric matrix with this lower triangle."""
-    full = np.tril(lower)
-    full += np.tril(lower, -1).T
-    return full

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 from scipy.linalg.blas import dtrmm, dtrsm
 
-from numerics.data_terms import NotPositiveDefinite, mirrored
+from numerics.data_terms import NotPositiveDefinite
+from numerics.dense import eigh, gram, mirrored, product, symmetrise
 
 Array = NDArray[np.float64]
 
@@ -33,20 +34,20 @@ class Factor:
     def outer(self, M: Array) -> Array:
         """L M L^T for a symmetric M (rank, rank)."""
         inside = _congruence(self.lower.T, M, transposed=True)
-        return inside if self.basis is None else _symmetric(self.basis @ inside @ self.basis.T)
+        return inside if self.basis is None else _within(self.basis.T, inside)
 
     def inner(self, T: Array) -> Array:
         """L^T T L for a symmetric T (dim, dim)."""
         if self.basis is not None:
-            T = _symmetric(self.basis.T @ T @ self.basis)
+            T = _within(self.basis, T)
         return _congruence(self.lower.T, T, transposed=False)
 
     def pull_back(self, Z: Array) -> Array:
         """L^{-T} Z L^{-1} on the range, for a symmetric Z (rank, rank)."""
         upper = self.lower.T
-        half = dtrsm(1.0, upper, Z, side=0, lower=0)
-        inside = _symmetric(dtrsm(1.0, upper, half.T, side=0, lower=0))
-        return inside if self.basis is None else _symmetric(self.basis @ inside @ self.basis.T)
+        half = dtrsm(1.0, upper, Z.T, side=0, lower=0)
+        inside = symmetrise(dtrsm(1.0, upper, half, side=1, lower=0, trans_a=1, overwrite_b=1).T)
+        return inside if self.basis is None else _within(self.basis.T, inside)
 
     def split(self, dQ: Array) -> Array:
         """Phi = l^{-1} dl (rank, rank) when Q moves along dQ, whose lower triangle is read.
@@ -55,10 +56,10 @@ class Factor:
         """
         full = mirrored(dQ)
         if self.basis is not None:
-            full = self.basis.T @ full @ self.basis
+            full = _within(self.basis, full)
         upper = self.lower.T
-        half = dtrsm(1.0, upper, full, side=0, lower=0, trans_a=1)
-        Phi = np.tril(dtrsm(1.0, upper, half.T, side=0, lower=0, trans_a=1))
+        half = dtrsm(1.0, upper, full.T, side=0, lower=0, trans_a=1)
+        Phi = np.tril(dtrsm(1.0, upper, half, side=1, lower=0, overwrite_b=1).T)
         Phi[np.diag_indices(len(Phi))] /= 2
         return Phi
 
@@ -76,10 +77,20 @@ class Factor:
         """L as an array (dim, rank)."""
         return self.lower if self.basis is None else self.basis @ self.lower
 
+    def product(self, M: Array) -> Array:
+        """L M for a matrix M (rank, k)."""
+        inside = dtrmm(1.0, self.lower.T, M.T, side=1, lower=0).T
+        return inside if self.basis is None else product(self.basis, inside)
+
+    def transposed_product(self, M: Array) -> Array:
+        """L^T M for a matrix M (dim, k)."""
+        inside = M if self.basis is None else product(self.basis.T, M)
+        return dtrmm(1.0, self.lower.T, inside.T, side=1, lower=0, trans_a=1).T
+
     @property
-    def product(self) -> Array:
+    def square(self) -> Array:
         """Q = L L^T."""
-        return self.dense @ self.dense.T
+        return gram(self.dense)
 
 
 def factor(Q: Array, basis: Array | None) -> Factor:
@@ -91,7 +102,7 @@ def factor(Q: Array, basis: Array | None) -> Factor:
         When Q (on the basis) has no Cholesky factor.
     """
     if basis is not None:
-        Q = basis.T @ mirrored(Q) @ basis
+        Q = _within(basis, mirrored(Q))
     upper, info = lapack.dpotrf(Q.T, lower=0, overwrite_a=1, clean=1)
     if info != 0:
         raise NotPositiveDefinite
@@ -109,16 +120,18 @@ def range_basis(Q: Array) -> Array | None:
     pivots = np.diagonal(upper)
     if info == 0 and pivots.min() > SUSPECT_PIVOTS * pivots.max():
         return None
-    values, vectors = np.linalg.eigh(full)
+    values, vectors = eigh(full)
     kept = values > RANK_TOLERANCE * values[-1]
     return None if kept.all() else np.ascontiguousarray(vectors[:, kept][:, ::-1])
 
 
 def _congruence(upper: Array, M: Array, transposed: bool) -> Array:
     """U M U^T, or U^T M U if transposed, for an upper triangular U in Fortran order and a symmetric M."""
-    half = dtrmm(1.0, upper, M, side=0, lower=0, trans_a=int(transposed))
-    return _symmetric(dtrmm(1.0, upper, half.T, side=0, lower=0, trans_a=int(transposed)))
+    half = dtrmm(1.0, upper, M.T, side=0, lower=0, trans_a=int(transposed))
+    turned = int(not transposed)
+    return symmetrise(dtrmm(1.0, upper, half, side=1, lower=0, trans_a=turned, overwrite_b=1).T)
 
 
-def _symmetric(M: Array) -> Array:
-    return (M + M.T) / 2
+def _within(basis: Array, M: Array) -> Array:
+    """V^T M V for a symmetric M."""
+    return symmetrise(product(basis.T, product(M, basis)))

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsymm
 
-from numerics.data_terms import DataTerm, mirrored
+from numerics.data_terms import DataTerm
+from numerics.dense import eigh, gram, mirrored, product
 
 Array = NDArray[np.float64]
 
@@ -107,7 +108,7 @@ class FanInTerm(DataTerm):
         dp = p_fixed + p_slope * dq
         deps = -(U @ ((dp * values * along + p * moved) / (noise + p * values)))[:, None]
         dA = q * q * dsymm(1.0, self._matrix, left, side=1, lower=0)
-        dA += (U * (dq * (q * values / (noise + q * values) - 1) / (noise + q * values))) @ U.T
+        dA += product(U * (dq * (q * values / (noise + q * values) - 1) / (noise + q * values)), U.T)
         outer = p * deps @ self.eps.T
         dA += outer + outer.T + dp * self.eps @ self.eps.T
         return deps, dA
@@ -121,7 +122,7 @@ def finite_fan_in(Q: Array, y: Array, noise_variance: float, P: float) -> FanInT
 
     Costs an eigendecomposition of Q.
     """
-    values, U = np.linalg.eigh(mirrored(Q))
+    values, U = eigh(mirrored(Q))
     values = np.maximum(values, 0.0)
     projected = U.T @ y[:, 0]
     spectrum = Spectrum(values, projected**2, noise_variance, P)
@@ -133,7 +134,7 @@ def finite_fan_in(Q: Array, y: Array, noise_variance: float, P: float) -> FanInT
         fit=fit,
         complexity=complexity,
         degrees_of_freedom=float(np.sum(values / (noise_variance + values))),
-        _inverse=np.asfortranarray((U / (noise_variance + q * values)) @ U.T),
+        _inverse=gram(U / np.sqrt(noise_variance + q * values)).T,
         fan_in=fan_in,
         response=p,
         fluctuation=q,

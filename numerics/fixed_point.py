@@ -7,11 +7,9 @@ descent direction of F and, where the rest of the equations varies little, the w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +17,11 @@ from numpy.typing import NDArray
 from numerics.activations import OutOfRange
 from numerics.chain import Blocks, Chain, Pull
 from numerics.data_terms import DataTerm, NotPositiveDefinite
+from numerics.metric import FisherMetric
+from numerics.secants import Secants, room
 
 Array = NDArray[np.float64]
 
-# Secant pairs; fewer cost gradients where learning is strong (two-layer CNN at C = 10: 33 with 30, 56
-# with 8). They are vectors as long as all unknowns, so large hidden layers get fewer.
-MOST_SECANTS = 30
-SECANT_DOUBLES = 6e7
 LONGEST_STEP = 2.0  # largest change of theta (Frobenius) per step
 REFUSALS = 15
 
@@ -125,73 +121,55 @@ def state_of(pull: Pull, theta: Blocks, inverse_widths: Sequence[float]) -> Stat
     )
 
 
-def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: float, max_iter: int) -> Outcome:
-    """Solve E = 0 from a start; every step lowers F or the natural gradient."""
-    metric = _Metric(chain.shapes, inverse_widths)
-    start = _try(chain, inverse_widths, theta)
+def solve(
+    chain: Chain,
+    inverse_widths: Sequence[float],
+    theta: Blocks,
+    tol: float,
+    max_iter: int,
+    secants: Secants | None = None,
+) -> Outcome:
+    """Solve E = 0 from a start; every step lowers F or the natural gradient.
+
+    `secants` are those of earlier solves with widths in the same ratio, carried over to these widths; what is
+    seen here is added to them.
+    """
+    metric = FisherMetric(chain.shapes, inverse_widths)
+    secants = Secants(room(metric.dimension)) if secants is None else secants
+    start = _try(chain, inverse_widths, metric.admitted(theta))
     if start is None:
         return Outcome(evaluate(chain, inverse_widths, chain.prior), Status.INDEFINITE, 2, "anderson")
-    state = start
-    secants: list[tuple[Array, Array]] = []  # (theta, E) of other points, refused trials included
+    state, E = start, metric.vector(start.E)
     gradients = 1
     refused = 0
-    while True:
-        if not (np.isfinite(state.F) and np.isfinite(state.residual)):
-            return Outcome(state, Status.NOT_FINITE, gradients, "anderson")
-        if state.residual <= tol:
-            return Outcome(state, Status.CONVERGED, gradients, "anderson")
-        if refused > REFUSALS:
-            return Outcome(state, Status.STALLED, gradients, "anderson")
-        if gradients >= max_iter:
-            return Outcome(state, Status.MAX_ITERATIONS, gradients, "anderson")
-        here = metric.vector(state.theta), metric.vector(state.E)
+    while (status := _ended(state, tol, refused, gradients >= max_iter)) is None:
         if refused < 3:
-            step = anderson(here, secants)
+            step = metric.capped(secants.step(E), LONGEST_STEP)
         else:  # the secants mislead: shorter and shorter steps down the gradient
             secants.clear()
-            step = -here[1] / 4 ** (refused - 3)
-        trial = _try(chain, inverse_widths, metric.blocks(here[0] + metric.capped(step)))
+            step = metric.capped(-E / 4 ** (refused - 3), LONGEST_STEP)
+        move = metric.blocks(step)
+        trial = _try(chain, inverse_widths, tuple(map(np.add, state.theta, move)))
         gradients += 1
+        if trial is not None:
+            E_trial = metric.vector(trial.E)
+            secants.add(step, E_trial - E)
         if trial is not None and better(trial, state, metric):
-            secants.append(here)
-            state, refused = trial, 0
+            state, E, refused = trial, E_trial, 0
         else:
             refused += 1
-            if trial is not None:
-                secants.append((metric.vector(trial.theta), metric.vector(trial.E)))
-        del secants[: -metric.memory]
+            secants.forget_recycled()
+    return Outcome(state, status, gradients, "anderson")
 
 
-class _Metric:
-    """Unknowns as one vector in which the Fisher metric of F's KL terms is Euclidean, up to a factor.
-
-    It is N_l/2 tr H^2 for a covariance and N_l |dmu|^2 for a mean.
-    """
-
-    def __init__(self, shapes: Sequence[tuple[int, ...]], inverse_widths: Sequence[float]):
-        largest = max(inverse_widths)
-        layers = [np.sqrt(largest / x) if x > 0 else 1.0 for x in inverse_widths]
-        self.shapes = shapes
-        self.sizes = [math.prod(shape) for shape in shapes]
-        self.weights = [*layers, *(np.sqrt(2.0) * weight for weight in layers)][: len(shapes)]
-        self.memory = int(np.clip(SECANT_DOUBLES / (2 * sum(self.sizes)), 4, MOST_SECANTS))
-
-    def vector(self, blocks: Blocks) -> Array:
-        return np.concatenate(
-            [weight * block.ravel() for weight, block in zip(self.weights, blocks, strict=True)]
-        )
-
-    def blocks(self, vector: Array) -> Blocks:
-        parts = np.split(vector, np.cumsum(self.sizes)[:-1])
-        return tuple(
-            part.reshape(shape) / weight
-            for part, shape, weight in zip(parts, self.shapes, self.weights, strict=True)
-        )
-
-    def capped(self, step: Array) -> Array:
-        """The step, shortened so that no layer's theta or mu moves by more than LONGEST_STEP."""
-        longest = max(float(np.linalg.norm(block)) for block in self.blocks(step))
-        return step if longest <= LONGEST_STEP else step * (LONGEST_STEP / longest)
+def _ended(state: State, tol: float, refused: int, spent: bool) -> Status | None:
+    if not (np.isfinite(state.F) and np.isfinite(state.residual)):
+        return Status.NOT_FINITE
+    if state.residual <= tol:
+        return Status.CONVERGED
+    if refused > REFUSALS:
+        return Status.STALLED
+    return Status.MAX_ITERATIONS if spent else None
 
 
 def _try(chain: Chain, inverse_widths: Sequence[float], theta: Blocks) -> State | None:
@@ -201,11 +179,7 @@ def _try(chain: Chain, inverse_widths: Sequence[float], theta: Blocks) -> State 
         return None
 
 
-class _Vectors(Protocol):
-    def vector(self, blocks: Blocks) -> Array: ...
-
-
-def better(trial: State, state: State, metric: _Vectors) -> bool:
+def better(trial: State, state: State, metric: FisherMetric) -> bool:
     """A real decrease of F, or of the natural gradient where F no longer resolves the difference."""
     rounding = 1e-12 * max(abs(state.F), *map(abs, state.KL_terms), 1.0)
     if state.F - rounding > trial.F:
@@ -213,14 +187,3 @@ def better(trial: State, state: State, metric: _Vectors) -> bool:
     if trial.F - rounding > state.F:
         return False
     return bool(np.linalg.norm(metric.vector(trial.E)) < np.linalg.norm(metric.vector(state.E)))
-
-
-def anderson(here: tuple[Array, Array], secants: list[tuple[Array, Array]]) -> Array:
-    """Step of Anderson's type II: the secant combination that minimises the natural gradient."""
-    theta, E = here
-    if not secants:
-        return -E
-    dtheta = np.array([theta - other for other, _ in secants])
-    dE = np.array([E - other for _, other in secants])
-    weights = np.linalg.lstsq(dE.T, E, rcond=1e-10)[0]
-    return -E - weights @ (dtheta - dE)

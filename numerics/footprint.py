@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from numerics.activations import named
-from numerics.fixed_point import MOST_SECANTS, SECANT_DOUBLES
 from numerics.network import Network
 from numerics.pixel_correlation import samples_looked_at
+from numerics.secants import room
 
 BUFFERS = 6e6  # bytes of BLAS and of our panels
 FRAGMENTS = 1.1  # freed blocks that the allocator keeps beside those in use
@@ -66,12 +64,12 @@ class Sizes:
     @property
     def unknowns(self) -> int:
         """Length of the solver's vectors."""
-        return self.channels**2 + sum(rank**2 for rank in self.ranks)
+        return sum(size * (size + 1) // 2 for size in (self.channels, *self.ranks))
 
     @property
     def most_secants(self) -> int:
         """Pairs of such vectors that the solver remembers at most."""
-        return int(np.clip(SECANT_DOUBLES / (2 * self.unknowns), 4, MOST_SECANTS))
+        return room(self.unknowns)
 
 
 def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", solutions: int = 1) -> float:
@@ -83,11 +81,11 @@ def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", sol
         arrays * sizes.samples**2 + 2 * inputs,
         (arrays - 1) * sizes.samples**2 + 4 * inputs,
     )
-    # every layer's covariances, roots and products; or the least squares over the secants
+    # every layer's covariances, roots and products, and the secants, two triangles each
     dense = sum(m**2 for m in sizes.hidden)
     states = sum(rank**2 for rank in sizes.ranks)
     kept = min(max(gradients - 1, 0), sizes.most_secants)
-    layers = max(16 * dense + (20 + 2 * kept) * states, (22 + 6 * kept) * states)
+    layers = 14 * dense + (17 + 1.2 * kept) * states
     doubles = FRAGMENTS * data + layers + (solutions - 1) * states
     doubles += sizes.statistics * max(sizes.samples * sizes.pixels, *sizes.hidden, 0)
     if readout != "mean_field" and sizes.readout_pixels > 1:  # the pixels are looked at first

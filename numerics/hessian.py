@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from numerics import parallel
 from numerics.chain import Blocks, Chain, Layer, Pull
-from numerics.data_terms import mirrored
+from numerics.dense import mirror, product, symmetrise
 from numerics.metric import FisherMetric
 from numerics.preactivations import HiddenKernel, InputKernel, Kernel
 
@@ -63,8 +63,9 @@ class Hessian:
 
     def product(self, H: Blocks) -> Blocks:
         """(D, d) of the changes (H, w) of a state, blocks in the state's order; symmetric in the metric."""
-        moves, dQ = self._up(H)
-        return self._down(moves, self.pull.data.tangent(dQ)[1])
+        with parallel.for_factorisation(len(self.chain.y)):
+            moves, dQ = self._up(H)
+            return self._down(moves, self.pull.data.tangent(dQ)[1])
 
     @cached_property
     def metric(self) -> FisherMetric:
@@ -90,7 +91,7 @@ class Hessian:
         for level, layer in enumerate(self.pull.layers):
             root = layer.exponential.root
             H = direction[level]
-            dM = root @ H @ root
+            dM = product(product(root, H), root)
             if layer.factor is None:
                 std = np.sqrt(self.chain.prior_variance)
                 dSigma, dm = std[:, None] * dM * std, _scaled(std, w[level])
@@ -121,9 +122,10 @@ class Hessian:
             else:
                 dB, ds, dmessage = relay.tangent(move, dT, dt)
             root = layer.exponential.root
-            EH = E @ H
-            block = H + (EH + EH.T) / 2 - x * (root @ dB @ root)
-            D.insert(0, (block + block.T) / 2)
+            block = product(product(root, dB), root)  # of which, and of E H, the symmetric part
+            block *= -x
+            block += product(E, H)
+            D.insert(0, H + symmetrise(block))
             if move.w is not None:
                 d.insert(0, move.w - x * ds)
         return (*D, *d)
@@ -159,7 +161,7 @@ def _hidden_move(layer: Layer, H: Array, w: Array | None, dM: Array, dQ: Array, 
     assert L is not None
     with parallel.for_factorisation(len(dQ)):
         split = L.split(dQ)
-        half = split @ layer.exponential.M
+        half = product(split, layer.exponential.M)
         dK = L.outer(half + half.T + dM)
     dm = None if layer.mean is None or w is None else L.times(split @ layer.mean.mu + w)
     return _Move(H, w, dM, split, dK, HiddenKernel.at(dK, pixels, dm))
@@ -190,13 +192,13 @@ class _Relay:
         assert L is not None
         with parallel.for_factorisation(len(T)):
             B = L.inner(T)
-            C = exponential.root @ E @ exponential.inverse_root
-            J, s, e = B @ C, np.empty(0), np.empty(0)
+            C = product(product(exponential.root, E), exponential.inverse_root)
+            J, s, e = product(B, C), np.empty(0), np.empty(0)
             if t is not None and layer.mean is not None:
                 s = L.transposed(t)
                 e = layer.mean.mu - x * s
                 J += np.multiply.outer(s, e)
-            return cls(layer, x, T, T @ layer.covariance, B, C, mirrored(J), t, s, e)
+            return cls(layer, x, T, product(T, layer.covariance), B, C, mirror(J), t, s, e)
 
     def tangent(self, move: _Move, dT: Array, dt: Array) -> tuple[Array, Array, Array]:
         """(dB, ds, change of the message) when the layer moves and its pulls change by dT and dt."""
@@ -204,18 +206,18 @@ class _Relay:
         assert L is not None
         ds = np.empty(0)
         with parallel.for_factorisation(len(dT)):
-            BPhi = self.B @ Phi
+            BPhi = product(self.B, Phi)
             dB = L.inner(dT) + BPhi + BPhi.T
-            dC = move.dM - self.x * (move.dM @ self.B + M @ dB)
-            dJ = dB @ self.C + self.B @ dC
-            half = dT @ self.TK.T
+            dC = move.dM - self.x * (product(move.dM, self.B) + product(M, dB))
+            dJ = product(dB, self.C) + product(self.B, dC)
+            half = product(dT, self.TK.T)
             if self.t is not None and move.w is not None:
                 ds = L.transposed(dt) + Phi.T @ self.s
                 dJ += np.multiply.outer(ds, self.e) + np.multiply.outer(self.s, move.w - self.x * ds)
                 half += np.multiply.outer(dt, self.t)
-            ZPhi = self.Z @ Phi
-            dmessage = half + half.T + self.T @ move.dK @ self.T
+            ZPhi = product(self.Z, Phi)
+            dmessage = half + half.T + product(product(self.T, move.dK), self.T)
             dmessage *= self.x
             dmessage += dT
-            dmessage += L.pull_back(mirrored(dJ) - ZPhi - ZPhi.T)
-        return dB, ds, (dmessage + dmessage.T) / 2
+            dmessage += L.pull_back(mirror(dJ) - ZPhi - ZPhi.T)
+        return dB, ds, symmetrise(dmessage)

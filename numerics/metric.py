@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.chain import Blocks
+from numerics.dense import mirror
 
 Array = NDArray[np.float64]
-Index = tuple[NDArray[np.intp], ...]
+Entries = NDArray[np.intp]
+
+ROOT2 = np.sqrt(2.0)
 
 
 class FisherMetric:
@@ -31,36 +34,72 @@ class FisherMetric:
 
     def __init__(self, shapes: Sequence[tuple[int, ...]], inverse_widths: Sequence[float]):
         narrowest = max(inverse_widths)
+        layers = [np.sqrt(narrowest / x) if x > 0 else 0.0 for x in inverse_widths]
         self.shapes = tuple(shapes)
-        self._entries: list[Index] = []
-        self._scales: list[Array] = []
-        for position, shape in enumerate(self.shapes):
-            x = inverse_widths[position % len(inverse_widths)]
-            index = _independent(shape) if x > 0 else (np.empty(0, np.intp),) * len(shape)
-            twice = index[0] != index[1] if len(shape) == 2 else np.ones(len(index[0]), bool)
-            self._entries.append(index)
-            self._scales.append(np.where(twice, np.sqrt(2.0), 1.0) * np.sqrt(narrowest / x if x > 0 else 1.0))
+        self._weights = [*layers, *(ROOT2 * weight for weight in layers)][: len(self.shapes)]
+        self._entries = [
+            _independent(shape) if weight > 0 else np.empty(0, np.intp)
+            for shape, weight in zip(self.shapes, self._weights, strict=True)
+        ]
 
     @property
     def dimension(self) -> int:
-        return sum(len(scale) for scale in self._scales)
+        return sum(map(len, self._entries))
 
     def vector(self, blocks: Blocks) -> Array:
-        parts = zip(blocks, self._entries, self._scales, strict=True)
-        return np.concatenate([scale * block[entries] for block, entries, scale in parts])
+        found = []
+        for block, entries, weight in zip(blocks, self._entries, self._weights, strict=True):
+            part = weight * block.ravel()[entries]
+            if block.ndim == 2:
+                _scale_off_diagonal(part, ROOT2)
+            found.append(part)
+        return np.concatenate(found)
 
     def blocks(self, vector: Array) -> Blocks:
-        ends = np.cumsum([len(scale) for scale in self._scales])[:-1]
         found = []
-        for part, shape, entries, scale in zip(
-            np.split(vector, ends), self.shapes, self._entries, self._scales, strict=True
+        for part, shape, entries, weight in zip(
+            self._parts(vector), self.shapes, self._entries, self._weights, strict=True
         ):
             block = np.zeros(shape)
-            block[entries] = block.T[entries] = part / scale
+            if len(entries):
+                part = part / weight
+                if len(shape) == 2:
+                    _scale_off_diagonal(part, 1 / ROOT2)
+                block.ravel()[entries] = part
+                if len(shape) == 2:
+                    mirror(block)
             found.append(block)
         return tuple(found)
 
+    def admitted(self, blocks: Blocks) -> Blocks:
+        """A state that these vectors reach: layers of infinite width at their prior."""
+        return tuple(
+            block if len(entries) else np.zeros_like(block)
+            for block, entries in zip(blocks, self._entries, strict=True)
+        )
 
-def _independent(shape: tuple[int, ...]) -> Index:
-    """Indices of the lower triangle of a matrix, or of all of a vector."""
-    return np.tril_indices(shape[0]) if len(shape) == 2 else (np.arange(shape[0]),)
+    def capped(self, vector: Array, longest: float) -> Array:
+        """The vector, shortened so that no block is longer (Frobenius norm) than that."""
+        parts = zip(self._parts(vector), self._weights, strict=True)
+        norm = max(float(np.linalg.norm(part)) / weight for part, weight in parts if weight > 0)
+        return vector if norm <= longest else vector * (longest / norm)
+
+    def _parts(self, vector: Array) -> list[Array]:
+        return np.split(vector, np.cumsum([len(entries) for entries in self._entries])[:-1])
+
+
+def _independent(shape: tuple[int, ...]) -> Entries:
+    """Places of the lower triangle of a matrix, row by row, or of all of a vector."""
+    if len(shape) == 1:
+        return np.arange(shape[0])
+    size = shape[0]
+    return np.concatenate([np.arange(size * row, size * row + row + 1) for row in range(size)])
+
+
+def _scale_off_diagonal(triangle: Array, factor: float) -> None:
+    """In place; of a triangle row by row, whose row k ends with the diagonal."""
+    rows = np.arange(1, int(np.sqrt(2 * len(triangle))) + 1)
+    ends = rows * (rows + 1) // 2 - 1
+    diagonal = triangle[ends].copy()
+    triangle *= factor
+    triangle[ends] = diagonal

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from numerics import parallel
 from numerics.activations import OutOfRange
 from numerics.chain import Blocks, Chain, Layer, Pull
 from numerics.data_terms import NotPositiveDefinite
+from numerics.dense import eigh, product, symmetrise
 from numerics.fixed_point import Outcome, State, Status, better, state_of
 from numerics.hessian import Hessian
 from numerics.metric import FisherMetric
@@ -57,11 +59,7 @@ class Step:
 def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: float, max_iter: int) -> Outcome:
     """Solve E = 0 from a start. `max_iter` bounds gradients of F, a product counting for two."""
     metric = FisherMetric(chain.shapes, inverse_widths)
-    theta = tuple(  # a layer of infinite width sits at its prior
-        block if inverse_widths[position % len(inverse_widths)] > 0 else np.zeros_like(block)
-        for position, block in enumerate(theta)
-    )
-    here = _evaluate(chain, inverse_widths, theta)
+    here = _evaluate(chain, inverse_widths, metric.admitted(theta))
     if here is None:
         prior = state_of(chain.pull(chain.prior, inverse_widths), chain.prior, inverse_widths)
         return Outcome(prior, Status.INDEFINITE, 2, "newton")
@@ -137,11 +135,13 @@ def _moved(root: Array, H: Array) -> Array:
     if not H.any() and np.array_equal(root, np.eye(len(root))):
         return np.zeros_like(H)
     with parallel.for_factorisation(len(H)):
-        h, U = np.linalg.eigh(H)
-        half = root @ (U * np.exp(h / 2))
+        h, U = eigh(H)
+        half = product(root, U * np.exp(h / 2))
         # singular values keep the digits of small eigenvalues, which half @ half.T would lose
-        V, s, _ = np.linalg.svd(half)
-        return (V * (2 * np.log(s))) @ V.T
+        V, s, _, info = lapack.dgesdd(half)
+        if info != 0:
+            raise np.linalg.LinAlgError("singular values did not converge")
+        return symmetrise(product(V * (2 * np.log(s)), V.T))
 
 
 def _evaluate(chain: Chain, inverse_widths: Sequence[float], theta: Blocks) -> tuple[Pull, State] | None:

@@ -6,13 +6,14 @@ Work is dealt out statically, so that a result is bitwise the same in every run 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import cache
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from numba import config
 from threadpoolctl import ThreadpoolController
@@ -50,10 +51,16 @@ def blas_threads(count: int) -> Iterator[None]:
         yield
 
 
-def for_factorisation(size: int) -> AbstractContextManager[None]:
-    """One BLAS thread for small matrices: a second one gains little there, and OpenBLAS's threads wait
-    for each other spinning, which costs milliseconds per call on a busy machine."""
-    return blas_threads(1) if size < WORTH_TWO_BLAS_THREADS else nullcontext()
+def for_factorisation(size: int) -> AbstractContextManager[Any]:
+    """BLAS threads for products and factorisations of this size by `numerics.dense` and SciPy.
+
+    One thread for small matrices: a second one gains little there, and OpenBLAS's threads wait for each other
+    spinning, which costs milliseconds per call on a busy machine. For large ones SciPy's BLAS has all threads
+    and NumPy's, where that is another library, one: the threads of two libraries are in each other's way.
+    """
+    if size < WORTH_TWO_BLAS_THREADS:
+        return blas_threads(1)
+    return _numpy_s_own_blas().limit(limits=1, user_api="blas")
 
 
 @cache
@@ -61,6 +68,14 @@ def _blas() -> ThreadpoolController:
     import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the controller looks)
 
     return ThreadpoolController()
+
+
+@cache
+def _numpy_s_own_blas() -> ThreadpoolController:
+    """NumPy's library; nothing when NumPy and SciPy share one, as in conda's packages."""
+    libraries = [library.filepath for library in _blas().lib_controllers if library.user_api == "blas"]
+    own = [path for path in libraries if "numpy.libs" in path or f"numpy{os.sep}.dylibs" in path]
+    return _blas().select(filepath=own if len(libraries) > 1 else [])
 
 
 def panels(rows: int, height: int) -> list[Span]:

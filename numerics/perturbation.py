@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.chain import Blocks
-from numerics.data_terms import mirrored
+from numerics.dense import mirrored
 from numerics.preactivations import HiddenKernel, InputKernel
 from numerics.problem import Field
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.chain import Chain
-from numerics.data_terms import mirrored
+from numerics.dense import mirrored
 from numerics.fan_in import Spectrum
 from numerics.kernel_maps import KernelMap
 from numerics.pixels import Receptive

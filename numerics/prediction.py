@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
 from numerics.chain import Blocks, Chain, Layer
-from numerics.data_terms import mirrored
+from numerics.dense import mirrored
 from numerics.preactivations import HiddenKernel, InputKernel, Kernel
 
 Array = NDArray[np.float64]

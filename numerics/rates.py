@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from numerics.activations import Activation
-from numerics.fixed_point import anderson
 from numerics.footprint import Sizes
 from numerics.network import Network, cnn, fcn
 from numerics.problem import problem
+from numerics.secants import Secants
 
 clock = time.perf_counter  # benchmarks on a busy machine count processor time instead
 
@@ -118,8 +118,16 @@ def _gradient(net: Network, shape: tuple[int, ...], outputs: int, readout: str) 
 def _step(secants: int) -> float:
     """Seconds of the solver's step over its secants, per unknown; beyond the caches, as in earnest."""
     rng = np.random.default_rng(0)
-    here, *others = (tuple(rng.standard_normal((2, UNKNOWNS))) for _ in range(secants + 1))
-    return _best(lambda: anderson(here, others)) / UNKNOWNS
+    known = Secants(secants)
+    here, *others = rng.standard_normal((2 * secants + 1, UNKNOWNS))
+    for change, change_of_E in zip(others[::2], others[1::2], strict=True):
+        known.add(change, change_of_E)
+
+    def one_more() -> None:
+        known.add(others[0], others[1])
+        known.step(here)
+
+    return _best(one_more) / UNKNOWNS
 
 
 def _best(work: Callable[[], Any]) -> float:

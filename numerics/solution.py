@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from numerics import archive, checks, summary
 from numerics.chain import Blocks
-from numerics.data_terms import mirrored
+from numerics.dense import mirrored
 from numerics.feature_load import FeatureLoad
 from numerics.fixed_point import Outcome, Status
 from numerics.hessian import Hessian
@@ -197,7 +197,7 @@ class Solution:
         return tuple(
             LayerKernels(
                 layer.covariance,
-                layer.factor.product,
+                layer.factor.square,
                 np.zeros(len(layer.covariance)) if layer.mean is None else layer.mean.m,
             )
             for layer in layers

@@ -37,6 +37,11 @@ COVARIANCE = (
     f"{NUMERICS}/test_predict.py::test_mean_std_and_covariance_are_those_of_dense_regression[erf-100.0]"
 )
 FITTED = f"{NUMERICS}/test_predict.py::test_training_inputs_are_fitted_as_f_bar_says[erf-100.0]"
+SECANTS = f"{NUMERICS}/test_secants.py::test"
+OTHER_WIDTH = "_secants_are_those_of_the_other_width[3.0]"
+LINEAR_SECANTS = f"{SECANTS}_as_many_secants_as_unknowns_solve_linear_equations"
+TRIANGLE = f"{NUMERICS}/test_dense.py::test_eigenvectors_of_the_lower_triangle[C]"
+METRIC = f"{NUMERICS}/test_metric.py::test_inner_products_are_those_of_the_metric"
 PATCH_TWICE = f"{NUMERICS}/test_symmetries.py::test_each_patch_twice_changes_the_load_alone[erf]"
 SAMPLE_TWICE = (
     f"{NUMERICS}/test_symmetries.py::test_each_sample_twice_with_twice_the_noise_is_the_same_information[erf]"
@@ -162,26 +167,26 @@ MUTATIONS = [
         ("KL loses 1/2", "np.expm1(t) - t)) / 2", "np.expm1(t) - t))", GRADIENT),
         ("sign of log det in KL", "np.expm1(t) - t", "np.expm1(t) + t", GRADIENT),
         ("R for its square root", "for power in (1.0, 0.5, -0.5)", "for power in (1.0, 1.0, -0.5)", GRADIENT),
-        ("sign of T in Eq. (8)", "len(T)) - x * (std", "len(T)) + x * (std", RESIDUAL),
+        ("sign of T in Eq. (8)", "identity - x * (std", "identity + x * (std", RESIDUAL),
         ("T in the wrong units", "(std[:, None] * T * std)", "(std[:, None] * T)", GRADIENT),
-        ("sign of g in a hidden layer", "(identity - x * B)", "(identity + x * B)", DEEP_GRADIENT),
+        ("sign of g in a hidden layer", "E *= -x", "E *= x", DEEP_GRADIENT),
         ("g K g dropped from dKL/dQ", "message *= x", "message *= 0 * x", DEEP_GRADIENT),
-        ("gradient inexact off the solution", "message += L.pull_back(Z)", "L.pull_back(Z)", DEEP_GRADIENT),
-        ("lower for upper in the Cholesky gauge", "np.tril(Z, -1).T", "np.tril(Z, 0).T", DEEP_GRADIENT),
+        ("gradient inexact off the solution", "message += L.pull_back(", "L.pull_back(", DEEP_GRADIENT),
+        ("upper for lower in the Cholesky gauge", "(mirror(Z))", "(mirror(Z.T.copy()))", DEEP_GRADIENT),
         ("1/N_1 in every layer", "inverse_widths[level]", "inverse_widths[0]", DEEP_GRADIENT),
     ),
     *_in(
         "numerics/hessian.py",
         (
             "response of the pulls doubled",
-            "- x * (root @ dB @ root)",
-            "- 2 * x * (root @ dB @ root)",
+            "block *= -x",
+            "block *= -2 * x",
             PRODUCT,
         ),
-        ("curvature of the geodesic dropped", "H + (EH + EH.T) / 2", "H", PRODUCT),
+        ("curvature of the geodesic dropped", "block += product(E, H)", "block += 0", PRODUCT),
         ("factor's change dropped from K's", "outer(half + half.T + dM)", "outer(dM)", PRODUCT),
         ("factor's change dropped from B's", "L.inner(dT) + BPhi + BPhi.T", "L.inner(dT)", PRODUCT),
-        ("inverse factor's change dropped", "mirrored(dJ) - ZPhi - ZPhi.T", "mirrored(dJ)", PRODUCT),
+        ("inverse factor's change dropped", "mirror(dJ) - ZPhi - ZPhi.T", "mirror(dJ)", PRODUCT),
         ("mean does not move with the factor", "split @ layer.mean.mu + w", "w + 0 * split[0]", MEAN_PRODUCT),
         (
             "s does not move with the factor",
@@ -191,7 +196,7 @@ MUTATIONS = [
         ),
         ("slope for its half in the means", "dt = slope / 2", "dt = slope", MEAN_PRODUCT),
         ("means' part of the message", "half += np.multiply.outer(dt, self.t)", "half += 0", MEAN_PRODUCT),
-        ("T dK T dropped", "+ self.T @ move.dK @ self.T", "", PRODUCT),
+        ("T dK T dropped", "+ product(product(self.T, move.dK), self.T)", "", PRODUCT),
     ),
     *_in(
         "numerics/stability.py",
@@ -202,6 +207,28 @@ MUTATIONS = [
         "numerics/branches.py",
         ("highest free energy first", "key=lambda branch: branch", "key=lambda branch: -branch", VALLEYS),
         ("everything is one branch", "SAME = 1e-4", "SAME = 1e4", VALLEYS),
+    ),
+    *_in(
+        "numerics/secants.py",
+        ("recycled as at the old width", "G *= factor", "G *= 1.0", f"{SECANTS}_recycled{OTHER_WIDTH}"),
+        (
+            "E for its change when recycled",
+            "(1.0 - factor) * G",
+            "factor * G",
+            f"{SECANTS}_recycled{OTHER_WIDTH}",
+        ),
+        ("away from the combination", "a=-weight", "a=weight", LINEAR_SECANTS),
+        ("weights of scaled secants", "/ values[kept]) / scale", "/ values[kept])", LINEAR_SECANTS),
+    ),
+    *_in(
+        "numerics/dense.py",
+        ("sum for the symmetric part", "block /= 2", "block /= 1", DEEP_GRADIENT),
+        ("the other Gram matrix", "trans=1 - turned", "trans=turned", DEEP_GRADIENT),
+        ("the other triangle", "lower=turned", "lower=1 - turned", TRIANGLE),
+    ),
+    *_in(
+        "numerics/metric.py",
+        ("off-diagonal entries once", "_scale_off_diagonal(part, ROOT2)", "part *= 1", METRIC),
     ),
     *_in(
         "numerics/newton.py",
@@ -240,7 +267,7 @@ MUTATIONS = [
     *_in(
         "numerics/factors.py",
         ("small eigenvalues first", "vectors[:, kept][:, ::-1]", "vectors[:, kept]", SMALL_RANK),
-        ("congruence by L^T", "M, transposed=True)", "M, transposed=False)", DEEP_GRADIENT),
+        ("congruence by L^T", "M, transposed=True)", "M, transposed=False)", PRODUCT),
         ("whole diagonal of W", "Phi[np.diag_indices(len(Phi))] /= 2", "Phi += 0", PRODUCT),
         (
             "range of Q too small",
@@ -311,12 +338,12 @@ MUTATIONS = [
             "Q[np.diag_indices(n)] += noise_variance**0.5",
             ONE_PIXEL,
         ),
-        ("sign of K_f^{-1} in A", "A -= (self.fluctuation", "A += (self.fluctuation", PULL),
-        ("A without K_f^{-1}", "A -= (self.fluctuation", "A -= (0 * self.fluctuation", ONE_PIXEL),
+        ("sign of K_f^{-1} in A", "weight = -self.fluctuation", "weight = self.fluctuation", PULL),
+        ("A without K_f^{-1}", "weight = -self.fluctuation", "weight = -0.0 * self.fluctuation", ONE_PIXEL),
         (
             "one K_f^{-1} for several outputs",
-            "(self.fluctuation * self.eps.shape[1])",
-            "(self.fluctuation * 1)",
+            "self.fluctuation * self.eps.shape[1]",
+            "self.fluctuation * 1",
             DEEP_GRADIENT,
         ),
         ("twice the fit", "fit=0.5 * float(np.sum(y * eps))", "fit=1.0 * float(np.sum(y * eps))", EVIDENCE),
@@ -344,8 +371,8 @@ MUTATIONS = [
         ("second moment linear in p", "return p + p * p * energy", "return p + p * energy", SADDLE),
         (
             "fluctuations with kernel p Q",
-            "(U / (noise_variance + q * values))",
-            "(U / (noise_variance + p * values))",
+            "np.sqrt(noise_variance + q * values)",
+            "np.sqrt(noise_variance + p * values)",
             FAN_IN_PULL,
         ),
         (
@@ -440,7 +467,7 @@ MUTATIONS = [
     *_in(
         "numerics/footprint.py",
         ("triangles for squares", "(0.5 if j == k else 1.0)", "1.0", COST_SIZES),
-        ("secants once", "(22 + 6 * kept)", "(22 + 3 * kept)", COST_SECANTS),
+        ("secants once", "1.2 * kept", "0.6 * kept", COST_SECANTS),
     ),
     *_in(
         "numerics/pixel_correlation.py",

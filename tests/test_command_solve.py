@@ -194,7 +194,7 @@ def test_a_run_that_does_not_fit_is_refused(folder, capsys, monkeypatch):
 
 
 def test_a_solve_that_fails_says_so_and_keeps_the_rest(folder, capsys):
-    code, _, err = run(folder, capsys, PROBLEM.replace("[solve]", "[solve]\nmax_iter = 10"))
+    code, _, err = run(folder, capsys, PROBLEM.replace("[solve]", "[solve]\nmax_iter = 8"))
     assert code == 1
     assert "max_iter" in err
     assert (folder / "results" / "width-200.npz").exists()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_problems import ReadoutMap, Small, symmetric
 
-from numerics.data_terms import mirrored
+from numerics.dense import mirrored
 from numerics.fixed_point import evaluate
 
 C = 40.0

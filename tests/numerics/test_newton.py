@@ -80,7 +80,7 @@ def test_layers_of_infinite_width_stay_at_their_prior():
 
 
 def test_auto_takes_newton_steps_where_the_fixed_point_runs_out_of_its_budget():
-    problem = cubic_teacher(n=150, neurons=5, noise_variance=0.001, linear=0.5)
+    problem = cubic_teacher(n=150, neurons=3, noise_variance=0.001, linear=0.5)
     with pytest.raises(ConvergenceError, match="max_iter"):
         solve(*problem, method="anderson")
     sol = solve(*problem)

@@ -121,7 +121,7 @@ def test_a_failed_direct_solve_is_followed_in_smaller_steps(small, monkeypatch):
     branch = Branch(bound.field, tol=1e-8, method="anderson")
     real, tried = fixed_point.solve, []
 
-    def short_sighted(chain, inverse_widths, theta, tol, max_iter):
+    def short_sighted(chain, inverse_widths, theta, tol, max_iter, secants):
         (x,) = inverse_widths
         s = math.log1p(x * branch.tops[0])
         tried.append(s)
@@ -129,7 +129,7 @@ def test_a_failed_direct_solve_is_followed_in_smaller_steps(small, monkeypatch):
             [math.log1p(node.inverse_widths[0] * branch.tops[0]) for node in branch._solved], default=0
         )
         budget = max_iter if s - reached < 0.5 else 1
-        return real(chain, inverse_widths, theta, tol, budget)
+        return real(chain, inverse_widths, theta, tol, budget, secants)
 
     monkeypatch.setattr(fixed_point, "solve", short_sighted)
     outcome = branch.solve(bound.inverse_widths, max_iter=300)
