@@ -27,8 +27,10 @@ everything conjugate to the state vectors likewise (`numerics.means`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,8 +227,13 @@ class Chain:
 
     def pull(self, theta: Blocks, inverse_widths: Sequence[float]) -> Pull:
         """F's data term and natural gradient: one gradient's worth of work."""
-        with parallel.for_factorisation(len(self.y)):
+        with self.blas():
             return self._pull(theta, inverse_widths)
+
+    def blas(self) -> AbstractContextManager[Any]:
+        """The threads of BLAS during a pull, and a product of its Hessian."""
+        shallow = len(self.maps) == 1
+        return (parallel.for_one_factorisation if shallow else parallel.for_factorisation)(len(self.y))
 
     def _pull(self, theta: Blocks, inverse_widths: Sequence[float]) -> Pull:
         layers = self.layers(theta)

@@ -63,7 +63,7 @@ class Hessian:
 
     def product(self, H: Blocks) -> Blocks:
         """(D, d) of the changes (H, w) of a state, blocks in the state's order; symmetric in the metric."""
-        with parallel.for_factorisation(len(self.chain.y)):
+        with self.chain.blas():
             moves, dQ = self._up(H)
             return self._down(moves, self.pull.data.tangent(dQ)[1])
 

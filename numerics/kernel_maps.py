@@ -25,7 +25,7 @@ from numerics.preactivations import Gatherer, Kernel
 
 Array = NDArray[np.float64]
 
-PANEL_ROWS = 64  # x PANEL_COLUMNS doubles are what a core's L2 cache takes, twice
+PANEL_ROWS = 96  # x PANEL_COLUMNS doubles are what a core's L2 cache takes, twice
 PANEL_COLUMNS = 1024
 
 

@@ -23,6 +23,7 @@ Span = tuple[int, int]
 
 WORTH_A_THREAD = 300_000  # kernel entries: about a millisecond, against .1 ms to start a thread
 WORTH_TWO_BLAS_THREADS = 400
+WORTH_HOLDING_UP_PANELS = 1400
 
 _limit: ContextVar[int | None] = ContextVar("thread_limit", default=None)
 
@@ -61,6 +62,12 @@ def for_factorisation(size: int) -> AbstractContextManager[Any]:
     if size < WORTH_TWO_BLAS_THREADS:
         return blas_threads(1)
     return _numpy_s_own_blas().limit(limits=1, user_api="blas")
+
+
+def for_one_factorisation(size: int) -> AbstractContextManager[Any]:
+    """The same for a single factorisation between passes of our own threads, which those of BLAS, spinning
+    for some 25 ms after their work, hold up: a second thread must gain more than that."""
+    return blas_threads(1) if size < WORTH_HOLDING_UP_PANELS else for_factorisation(size)
 
 
 @cache

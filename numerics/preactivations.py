@@ -8,15 +8,20 @@ blocks, and gather an adjoint (a gradient with respect to Sigma or to K) block b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics import parallel
 from numerics.parallel import Span
 
 Array = NDArray[np.float64]
+
+
+ROWS = 1024  # x channels: the share of the inputs that a sum over them takes at a time
 
 
 class Kernel(Protocol):
@@ -68,8 +73,15 @@ class InputKernel:
 
     @classmethod
     def at(cls, X: Array, Sigma: Array, mean: Array | None = None) -> InputKernel:
-        Y = X @ Sigma
-        v = np.einsum("pns,pns->pn", Y, X)
+        Y, v = np.empty(X.shape), np.empty(X.shape[:2])
+        flat, flat_Y, flat_v = X.reshape(-1, X.shape[2]), Y.reshape(-1, X.shape[2]), v.ravel()
+
+        def work(shares: Sequence[Span]) -> None:
+            for low, high in shares:
+                np.dot(flat[low:high], Sigma, out=flat_Y[low:high])
+                np.einsum("ms,ms->m", flat_Y[low:high], flat[low:high], out=flat_v[low:high])
+
+        parallel.over_panels(work, parallel.panels(len(flat), ROWS), float(X.size))
         m = None if mean is None else X @ mean
         return cls(Y, X, v, v, m, m)
 
@@ -90,17 +102,26 @@ class InputGatherer:
 
     def __init__(self, X: Array):
         self.X = X
-        self.W = np.zeros_like(X)
+        self.W = np.zeros(X.shape)
 
     def add(self, a: int, rows: Span, b: int, cols: Span, V: Array) -> None:
         self.W[a, rows[0] : rows[1]] += V @ self.X[b, cols[0] : cols[1]]
 
     def total(self, diagonal: Array) -> tuple[Array, Array]:
         diagonal, u = _split(diagonal)
-        self.W += diagonal[:, :, None] * self.X
         size = self.X.shape[2]
-        flat = self.X.reshape(-1, size)
-        T = flat.T @ self.W.reshape(-1, size)
+        flat, flat_W, flat_diagonal = self.X.reshape(-1, size), self.W.reshape(-1, size), diagonal.ravel()
+
+        def work(shares: Sequence[Span]) -> Array:
+            T = np.zeros((size, size))
+            for low, high in shares:
+                W = flat_diagonal[low:high, None] * flat[low:high]
+                W += flat_W[low:high]
+                T += flat[low:high].T @ W
+            return T
+
+        parts = parallel.over_panels(work, parallel.panels(len(flat), ROWS), float(self.X.size))
+        T = sum(parts[1:], start=parts[0])
         return (T + T.T) / 2, flat.T @ u if u.size else u
 
 
