@@ -117,6 +117,12 @@ class Branch:
         self, inverse_widths: tuple[float, ...], theta: Blocks, budget: int, secants: Secants | None = None
     ) -> Outcome:
         """One solve from a start, wherever it leads, by the method that was asked for."""
+        with self.field.chain.blas():
+            return self._find(inverse_widths, theta, budget, secants)
+
+    def _find(
+        self, inverse_widths: tuple[float, ...], theta: Blocks, budget: int, secants: Secants | None
+    ) -> Outcome:
         chain, tol = self.field.chain, self.tol
         if self.method == "newton":
             return newton.solve(chain, inverse_widths, theta, tol, budget)

@@ -25,8 +25,8 @@ from numerics.preactivations import Gatherer, Kernel
 
 Array = NDArray[np.float64]
 
-PANEL_ROWS = 96  # x PANEL_COLUMNS doubles are what a core's L2 cache takes, twice
-PANEL_COLUMNS = 1024
+PANEL_ROWS = 128  # x PANEL_COLUMNS doubles are what a core's L2 cache takes, twice
+PANEL_COLUMNS = 512
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -107,5 +107,20 @@ def over_panels(
     for position, span in enumerate(reversed(spans)):  # longest rows first, back and forth
         lap, seat = divmod(position, workers)
         shares[seat if lap % 2 == 0 else workers - 1 - seat].append(span)
-    with blas_threads(1), ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, shares))
+    with blas_threads(1):
+        others = [_pool(workers).submit(work, share) for share in shares[1:]]
+        try:
+            first = work(shares[0])
+        finally:
+            wait(others)
+        return [first, *(other.result() for other in others)]
+
+
+@cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """Threads beside the caller's, kept: to start them costs as much as a small panel."""
+    return ThreadPoolExecutor(workers - 1, thread_name_prefix="panels")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork; Windows has none
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -292,8 +292,8 @@ MUTATIONS = [
         "numerics/preactivations.py",
         (
             "variances' derivative dropped",
-            "self.W += diagonal[:, :, None]",
-            "self.W += 0 * diagonal[:, :, None]",
+            "W = flat_diagonal[",
+            "W = 0 * flat_diagonal[",
             PULL,
         ),
         (
