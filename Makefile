@@ -35,10 +35,12 @@ certify: $(INSTALLED)
 	$(BIN)/python -m pytest -m certify
 
 bench: $(INSTALLED)
+	$(BIN)/python benchmarks/versions.py
 	$(BIN)/python benchmarks/gradient.py
 	$(BIN)/python benchmarks/ladder.py
 	$(BIN)/python benchmarks/deep_path.py
 	$(BIN)/python benchmarks/cost.py
+	$(BIN)/python benchmarks/cost.py --large
 	$(BIN)/python benchmarks/peers.py cnn
 	$(BIN)/python benchmarks/peers.py fcn
 	$(BIN)/python benchmarks/roots.py

@@ -160,7 +160,10 @@ def anderson(system, blocks, width, limit):
 
 def run(bound, widths, systems, limit):
     """Every method at every width; seconds and evaluations, None after a failure."""
-    branches = {"ours": Branch(bound.field, TOL), "ours, newton": Branch(bound.field, TOL, "newton")}
+    branches = {"ours": Branch(bound.field, TOL)}
+    if "ours, newton" in systems:
+        branches["ours, newton"] = Branch(bound.field, TOL, "newton")
+    systems = {name: system for name, system in systems.items() if name not in branches}
     table = {name: [] for name in (*branches, *systems)}
     spent = dict.fromkeys(systems, 0.0)
     theta = bound.field.chain.prior
@@ -219,6 +222,7 @@ def main():
     parser.add_argument("problem", choices=["cnn", "fcn"])
     parser.add_argument("--n", type=int, help="samples (1600; 512)")
     parser.add_argument("--widths", type=int, default=49, help="of the fcn")
+    parser.add_argument("--peers", help="some of the columns, separated by commas")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds in all for each peer")
     options = parser.parse_args()
     print(", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "numba")))
@@ -226,6 +230,7 @@ def main():
         data = datasets.make_linear_cnn(options.n or 1600)
         bound = problem(cnn(640.0), data.X, data.y, 0.1)
         systems = {
+            "ours, newton": None,
             "anderson": (TwoLayers(bound), anderson),
             "anderson predicted": (TwoLayers(bound), anderson),
             "krylov": (TwoLayers(bound), krylov),
@@ -237,6 +242,7 @@ def main():
         data = datasets.make_fcn_teacher(options.n or 512, 32, seed=3, rms=0.3)
         bound = problem(fcn((1.0, 1.0), 2.0, 2 / 256), data.X, data.y, 0.001)
         systems = {
+            "ours, newton": None,
             "anderson": (ThreeLayers(bound), anderson),
             "anderson predicted": (ThreeLayers(bound), anderson),
             "krylov": (ThreeLayers(bound), krylov),
@@ -245,7 +251,9 @@ def main():
         widths = np.geomspace(30000, 90, options.widths)
     warm = bound.at_widths(1e6)
     Branch(bound.field, 1e-3).solve(warm.inverse_widths, 3)  # compiled kernels, and the Gaussian process
-    print(" " * 12 + "".join(f"{name:>22}" for name in ("ours", "ours, newton", *systems)))
+    if options.peers:
+        systems = {name: systems[name] for name in options.peers.split(",")}
+    print(" " * 12 + "".join(f"{name:>22}" for name in ("ours", *systems)))
     summary(run(bound, widths, systems, options.limit))
 
 

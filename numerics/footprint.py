@@ -75,11 +75,11 @@ class Sizes:
 def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", solutions: int = 1) -> float:
     """Bytes above the process at the peak of a solve, or of a path that keeps `solutions`."""
     inputs = sizes.samples * sizes.pixels * sizes.channels
-    arrays = 3 if readout == "mean_field" else 6
+    arrays, later = (2, 2) if readout == "mean_field" else (6, 5)
     # the data term, beside the inputs and their product with Sigma; or the adjoint, with two more like these
     data = max(
         arrays * sizes.samples**2 + 2 * inputs,
-        (arrays - 1) * sizes.samples**2 + 4 * inputs,
+        later * sizes.samples**2 + 4 * inputs,
     )
     # every layer's covariances, roots and products, and the secants, two triangles each
     dense = sum(m**2 for m in sizes.hidden)

@@ -93,4 +93,4 @@ def test_the_oldest_makes_room():
 def test_room_is_bounded_by_memory():
     assert room(0) == room(10) == MOST
     assert room(int(1e9)) == FEWEST
-    assert room(3_000_000) == DOUBLES / 6e6
+    assert room(6_000_000) == DOUBLES / 12e6
