@@ -10,6 +10,7 @@ takes the largest problems that an afternoon admits.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import subprocess
@@ -57,6 +58,7 @@ def measure(kind, n, width, clock):
     net, X, y, noise = make(kind, n, width)
     solve(*make(kind, 40, width))  # warm kernels
     typical = estimate_cost(net, X.shape)
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed so far is not the solve's to use
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before, start = peak(), clock()
     sol = solve(net, X, y, noise)
