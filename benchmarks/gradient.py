@@ -19,7 +19,7 @@ N_PATCHES, PATCH_SIZE, REPEATS = 20, 64, 5  # repeats: 3 from n = 6400
 
 
 def seconds(work):
-    time.sleep(0.1)  # OpenBLAS's threads go on spinning after the last measurement
+    time.sleep(0.2)  # OpenBLAS's threads go on spinning after the last measurement
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -1,8 +1,8 @@
 """Products and eigenvectors of large matrices, in C order, all by SciPy's BLAS and LAPACK.
 
 NumPy's and SciPy's wheels bring an OpenBLAS each, and the threads of either go on spinning for a while after
-a call: on two cores `A @ B` between two factorisations of scipy.linalg takes two to four times as long as
-dgemm does there. So one library does all the large work, and NumPy's is kept on one thread meanwhile
+a call: on two cores an `A @ B` and a dgemm of SciPy in turn take two to three times as long as two of a kind.
+So one library does all the large work, and NumPy's is kept on one thread meanwhile
 (`parallel.for_factorisation`).
 """
 

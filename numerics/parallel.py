@@ -66,7 +66,7 @@ def for_factorisation(size: int) -> AbstractContextManager[Any]:
 
 def for_one_factorisation(size: int) -> AbstractContextManager[Any]:
     """The same for a single factorisation between passes of our own threads, which those of BLAS, spinning
-    for some 25 ms after their work, hold up: a second thread must gain more than that."""
+    for some .1 s after their work, hold up: a second thread must gain more than that."""
     return blas_threads(1) if size < WORTH_HOLDING_UP_PANELS else for_factorisation(size)
 
 
