@@ -76,7 +76,7 @@ def estimate_cost(
 ) -> Cost:
     """Memory and time of `solve`.
 
-    Small gradients of this kind of network are timed, about a second once per process.
+    Small gradients of this kind of network are timed, a few seconds once per process.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class Rates:
 
 @cache
 def rates(activation: str | Activation, channels: int, outputs: int, readout: str, hidden: bool) -> Rates:
-    """Measured once per process and kind of network, in about a second."""
+    """Measured once per process and kind of network, in a few seconds."""
 
     def two_layers(samples: int, pixels: int, size: int) -> float:
         net = cnn(100.0, activation=activation)
