@@ -148,12 +148,12 @@ def solve(
         else:  # the secants mislead: shorter and shorter steps down the gradient
             secants.clear()
             step = metric.capped(-E / 4 ** (refused - 3), LONGEST_STEP)
-        move = metric.blocks(step)
-        trial = _try(chain, inverse_widths, tuple(map(np.add, state.theta, move)))
+        trial = _try(chain, inverse_widths, tuple(map(np.add, state.theta, metric.blocks(step))))
         gradients += 1
         if trial is not None:
             E_trial = metric.vector(trial.E)
-            secants.add(step, E_trial - E)
+            if np.isfinite(E_trial).all():  # a kernel that overflowed says nothing of the slope
+                secants.add(step, E_trial - E)
         if trial is not None and better(trial, state, metric):
             state, E, refused = trial, E_trial, 0
         else:

@@ -1,6 +1,7 @@
 """`solve_path`: order, agreement with `solve`, what continuation saves, failures, threads."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -138,3 +139,21 @@ def test_a_failed_direct_solve_is_followed_in_smaller_steps(small, monkeypatch):
     assert tried[-1] == tried[0]
     alpha = np.sum(outcome.state.data.eps[:, 0] * small.y) / (small.y @ small.y)
     assert alpha == pytest.approx(expected, rel=1e-7)
+
+
+def test_a_trial_that_is_not_finite_is_refused_and_forgotten(small, monkeypatch):
+    expected = solve(small.net(5.0), *small.data).alpha
+    real, tried = fixed_point._try, []
+
+    def third_overflows(chain, inverse_widths, theta):
+        state = real(chain, inverse_widths, theta)
+        tried.append(theta)
+        if len(tried) != 3:
+            return state
+        nan = replace(state.data, fit=np.nan)
+        return replace(state, E=tuple(np.full_like(E, np.nan) for E in state.E), data=nan)
+
+    monkeypatch.setattr(fixed_point, "_try", third_overflows)
+    sol = solve(small.net(5.0), *small.data, method="anderson")
+    assert len(tried) > 3
+    assert sol.alpha == pytest.approx(expected, rel=1e-7)
