@@ -62,10 +62,11 @@ def activation_module(name: str) -> str:
         for primitive, text in PRIMITIVES.items()
         if any(f.func.__name__ == primitive for f in derived.G.atoms(Function))
     ]
-    loops = template("tile_loops")
+    loops = template("tile_loops") + "\n\n" + template("input_loops")
     scalar = kernel_functions(derived)
     body = "\n\n".join([*called, scalar, loops])
-    imports = ("from math import sqrt\n\n" if "sqrt(" in body else "") + "from numba import njit\n"
+    imports = "from math import sqrt\n\n" if "sqrt(" in body else ""
+    imports += "import numpy as np\nfrom numba import njit\n"
     return module(_kernel_title(derived), imports, body)
 
 

@@ -31,7 +31,8 @@ def relu_module() -> str:
         function("first", order, firsts, doc=f"E[phi^(i) phi^(j)], (i, j) = {_listed(FIRST)}."),
         function("second", (*order, J), seconds, doc=f"The same for {_listed(SECOND)}."),
     ]
-    body = "\n\n".join([_constants(), *scalar, template("relu_steps"), template("mean_tile_loops")])
+    loops = map(template, ("relu_steps", "mean_tile_loops", "input_loops"))
+    body = "\n\n".join([_constants(), *scalar, *loops])
     imports = "from math import asin, erfc, exp, sqrt\n\nimport numpy as np\nfrom numba import njit\n"
     return module(_TITLE.format(value=firsts[0]), imports, body)
 
@@ -39,7 +40,8 @@ def relu_module() -> str:
 def series_module() -> str:
     """numerics/_generated/series.py: the same loops around Mehler's series, for any smooth activation."""
     orders = f"ORDERS = {(*FIRST, *SECOND)!r}\nROUNDING = 1e-17\n"
-    body = "\n\n".join([orders, template("series_moments"), template("mean_tile_loops")])
+    loops = map(template, ("series_moments", "mean_tile_loops", "input_loops"))
+    body = "\n\n".join([orders, *loops])
     imports = "from math import log, sqrt\n\nimport numpy as np\nfrom numba import njit\n"
     return module("Any activation given by its Hermite coefficients (numerics/hermite.py).", imports, body)
 

@@ -31,7 +31,8 @@ class Activation(Protocol):
     with_means : bool
         The loops take (variance, mean) pairs per datum, shape (2, n), instead of variances (n,).
     loops : module
-        `add_value`, `adjoint`, `add_tangent` and `adjoint_tangent` over tiles of a kernel.
+        `add_value`, `adjoint`, `add_tangent` and `adjoint_tangent` over a tile of a kernel; `add_values`,
+        `adjoints`, `add_tangents` and `adjoint_tangents` over the tiles of kernels made from inputs.
     """
 
     @property

@@ -10,8 +10,7 @@ symmetric matrices the lower triangle alone is made and read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,34 +18,12 @@ from numpy.typing import NDArray
 
 from numerics import parallel
 from numerics.activations import Activation, named
+from numerics.panels import Panel, all_rows, panels, with_arrays
 from numerics.parallel import Span
-from numerics.pixels import Group, Receptive
+from numerics.pixels import Receptive
 from numerics.preactivations import Gatherer, Kernel
 
 Array = NDArray[np.float64]
-
-PANEL_ROWS = 128  # x PANEL_COLUMNS doubles are what a core's L2 cache takes, twice
-PANEL_COLUMNS = 512
-
-
-@dataclass(frozen=True)
-class Panel:
-    """Rows and columns of one block (j, k) of Q, and what it is the sum of."""
-
-    j: int
-    k: int
-    rows: Span
-    cols: Span
-    groups: tuple[Group, ...]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.rows[1] - self.rows[0], self.cols[1] - self.cols[0]
-
-    @property
-    def on_diagonal(self) -> bool:
-        """Whether the last columns are the rows' own diagonal block."""
-        return self.j == self.k and self.cols[1] == self.rows[1]
 
 
 class KernelMap:
@@ -74,7 +51,7 @@ class KernelMap:
         self.variance = variance
         self.bias_variance = bias_variance
         self.activation = named(activation)
-        self.kernels = self.activation.loops
+        self.loops = self.activation.loops
 
     def value(self, kernel: Kernel) -> Array:
         """Q of a symmetric kernel, (P_out n, P_out n); the lower triangle is valid, the rest is not."""
@@ -90,22 +67,16 @@ class KernelMap:
         Q = np.zeros((self.receptive.pixels_out * m, self.receptive.pixels_out * n))
 
         def work(spans: Sequence[Span]) -> None:
-            buffers = _Buffers(3)
-            for panel in self._panels(spans, n, triangle):
-                K, part, total = buffers.shaped(panel.shape)
+            for panel, (K, part, total) in with_arrays(3, panels(self.receptive, spans, n, triangle)):
                 total.fill(self.bias_variance)
-                for group in panel.groups:
+                for tiles in panel.tiles(self.loops):
                     part.fill(0.0)
-                    for a, b in group.pairs:
-                        kernel.block(a, panel.rows, b, panel.cols, K)
-                        self.kernels.add_value(
-                            K, D_row[a, ..., slice(*panel.rows)], D_col[b, ..., slice(*panel.cols)], part
-                        )
-                    part *= self.variance * group.weight
+                    kernel.add_values(tiles, D_row, D_col, K, part)
+                    part *= self.variance * tiles.group.weight
                     total += part
-                _place(Q, panel, m, n)[...] = total
+                panel.of(Q, m, n)[...] = total
 
-        parallel.over_panels(work, parallel.panels(m, PANEL_ROWS), m * n * self.receptive.terms)
+        parallel.over_panels(work, all_rows(m), m * n * self.receptive.terms)
         return Q
 
     def adjoint(self, kernel: Kernel, A: Array) -> Array:
@@ -124,24 +95,11 @@ class KernelMap:
         gatherer = kernel.gatherer()
 
         def work(spans: Sequence[Span]) -> Array:
-            buffers = _Buffers(2)
             diagonal = np.zeros(moments.shape)
-            for panel in self._panels(spans, n, triangle=True):
-                K, B = buffers.shaped(panel.shape)
-                rows, cols = slice(*panel.rows), slice(*panel.cols)
-                for group in panel.groups:
-                    self._weights(A, panel, n, group.weight, B)
-                    for a, b in group.pairs:
-                        kernel.block(a, panel.rows, b, panel.cols, K)
-                        self.kernels.adjoint(
-                            K,
-                            D[a, ..., rows],
-                            D[b, ..., cols],
-                            B,
-                            diagonal[a, ..., rows],
-                            diagonal[b, ..., cols],
-                        )
-                        gatherer.add(a, panel.rows, b, panel.cols, K)
+            for panel, (K, B) in with_arrays(2, panels(self.receptive, spans, n, triangle=True)):
+                for tiles in panel.tiles(self.loops):
+                    self._weights(A, panel, n, tiles.group.weight, B)
+                    gatherer.add(tiles, D, B, K, diagonal)
             return diagonal
 
         return self._total(gatherer, self._over(work, n))
@@ -157,28 +115,16 @@ class KernelMap:
         dQ = np.zeros((self.receptive.pixels_out * n,) * 2)
 
         def work(spans: Sequence[Span]) -> Array:
-            buffers = _Buffers(4)
-            for panel in self._panels(spans, n, triangle=True):
-                K, dK, part, total = buffers.shaped(panel.shape)
-                rows, cols = slice(*panel.rows), slice(*panel.cols)
+            for panel, (K, dK, part, total) in with_arrays(
+                4, panels(self.receptive, spans, n, triangle=True)
+            ):
                 total.fill(0.0)
-                for group in panel.groups:
+                for tiles in panel.tiles(self.loops):
                     part.fill(0.0)
-                    for a, b in group.pairs:
-                        kernel.block(a, panel.rows, b, panel.cols, K)
-                        moving.block(a, panel.rows, b, panel.cols, dK)
-                        self.kernels.add_tangent(
-                            K,
-                            dK,
-                            D[a, ..., rows],
-                            D[b, ..., cols],
-                            dv[a, ..., rows],
-                            dv[b, ..., cols],
-                            part,
-                        )
-                    part *= self.variance * group.weight
+                    kernel.add_tangents(tiles, moving, D, dv, K, dK, part)
+                    part *= self.variance * tiles.group.weight
                     total += part
-                _place(dQ, panel, n, n)[...] = total
+                panel.of(dQ, n, n)[...] = total
             return np.zeros(1)
 
         self._over(work, n)
@@ -195,30 +141,12 @@ class KernelMap:
         gatherer = kernel.gatherer()
 
         def work(spans: Sequence[Span]) -> Array:
-            buffers = _Buffers(4)
             diagonal = np.zeros(dv.shape)
-            for panel in self._panels(spans, n, triangle=True):
-                K, dK, B, dB = buffers.shaped(panel.shape)
-                rows, cols = slice(*panel.rows), slice(*panel.cols)
-                for group in panel.groups:
-                    self._weights(A, panel, n, group.weight, B)
-                    self._weights(dA, panel, n, group.weight, dB)
-                    for a, b in group.pairs:
-                        kernel.block(a, panel.rows, b, panel.cols, K)
-                        moving.block(a, panel.rows, b, panel.cols, dK)
-                        self.kernels.adjoint_tangent(
-                            K,
-                            dK,
-                            D[a, ..., rows],
-                            D[b, ..., cols],
-                            dv[a, ..., rows],
-                            dv[b, ..., cols],
-                            B,
-                            dB,
-                            diagonal[a, ..., rows],
-                            diagonal[b, ..., cols],
-                        )
-                        gatherer.add(a, panel.rows, b, panel.cols, K)
+            for panel, (K, dK, B, dB) in with_arrays(4, panels(self.receptive, spans, n, triangle=True)):
+                for tiles in panel.tiles(self.loops):
+                    self._weights(A, panel, n, tiles.group.weight, B)
+                    self._weights(dA, panel, n, tiles.group.weight, dB)
+                    gatherer.add_tangent(tiles, moving, D, dv, B, dB, K, dK, diagonal)
             return diagonal
 
         return self._total(gatherer, self._over(work, n))
@@ -243,26 +171,14 @@ class KernelMap:
 
     def _over(self, work: Any, n: int) -> Array:
         """Run over the panels of a triangle and add up what the threads return."""
-        parts = parallel.over_panels(work, parallel.panels(n, PANEL_ROWS), n * n * self.receptive.terms / 2)
+        parts = parallel.over_panels(work, all_rows(n), n * n * self.receptive.terms / 2)
         return sum(parts[1:], start=parts[0])
-
-    def _panels(self, spans: Sequence[Span], n: int, triangle: bool) -> Iterator[Panel]:
-        """All panels of the given rows: up to and with the diagonal block, or every column."""
-        for (j, k), groups in self.receptive.groups.items():
-            if triangle and k > j:
-                continue
-            for rows in spans:
-                stop = rows[0] if triangle and j == k else n
-                edges = list(range(0, stop, PANEL_COLUMNS)) or [0]
-                ends = [*edges[1:], rows[1] if triangle and j == k else n]
-                for cols in zip(edges, ends, strict=True):
-                    yield Panel(j, k, rows, cols, groups)
 
     def _weights(self, A: Array, panel: Panel, n: int, weight: float, out: Array) -> None:
         """The weight of each entry of a panel: 2 A off the diagonal block, where an entry stands for its
         mirror image too, and the whole symmetric A inside it; times variance and group weight."""
         scale = self.variance * weight
-        block = _place(A, panel, n, n)
+        block = panel.of(A, n, n)
         np.multiply(block, 2 * scale, out=out)
         if panel.on_diagonal:
             height = panel.shape[0]
@@ -271,27 +187,6 @@ class KernelMap:
             out[:, -height:] = scale * corner
 
 
-class _Buffers:
-    """A thread's scratch panels: contiguous at every shape, allocated once."""
-
-    def __init__(self, number: int):
-        self._flat = [np.empty(0) for _ in range(number)]
-
-    def shaped(self, shape: tuple[int, int]) -> list[Array]:
-        size = shape[0] * shape[1]
-        if self._flat[0].size < size:
-            self._flat = [np.empty(size) for _ in self._flat]
-        return [flat[:size].reshape(shape) for flat in self._flat]
-
-
 def _stacked(v: Array, m: Array | None) -> Array:
     """(P, 2, n) variances and means from (P, n) each; None is zero."""
     return np.stack([v, np.zeros_like(v) if m is None else m], axis=1)
-
-
-def _place(matrix: Array, panel: Panel, m: int, n: int) -> Array:
-    """The view of a (P m, P n) matrix that a panel covers."""
-    return matrix[
-        panel.j * m + panel.rows[0] : panel.j * m + panel.rows[1],
-        panel.k * n + panel.cols[0] : panel.k * n + panel.cols[1],
-    ]

@@ -26,6 +26,11 @@ class Group:
     weight: float
     pairs: tuple[Pair, ...]
 
+    @cached_property
+    def table(self) -> NDArray[np.intp]:
+        """The pairs as an array, (pairs, 2)."""
+        return np.array(self.pairs, dtype=np.intp)
+
 
 @dataclass(frozen=True)
 class Receptive:

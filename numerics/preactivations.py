@@ -1,21 +1,25 @@
-"""Kernels of pre-activations, by the block: K_ab[rows, columns] for pixels a, b and panels of samples.
+"""Kernels of pre-activations, a panel at a time: K_ab[rows, columns] for pairs of pixels (a, b).
 
 Where an activation is not odd the pre-activations have means too: h ~ N(m, K).
 
-The input layer's kernel K_ab = X_a Sigma X_b^T is never stored, a hidden layer's is an array. Both give
-blocks, and gather an adjoint (a gradient with respect to Sigma or to K) block by block.
+The input layer's kernel K_ab = X_a Sigma X_b^T is never stored, a hidden layer's is an array. Both run an
+activation's loops over the tiles of a panel, and gather an adjoint (a gradient with respect to Sigma or to
+K). D is what the activation keeps of each datum (`Activation.statistics`), K and dK are scratch of a panel's
+shape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics import parallel
+from numerics import parallel, scratch
+from numerics.panels import Tiles
 from numerics.parallel import Span
 
 Array = NDArray[np.float64]
@@ -34,7 +38,6 @@ class Kernel(Protocol):
 
     @property
     def v_row(self) -> Array: ...
-
     @property
     def v_col(self) -> Array: ...
     @property
@@ -42,16 +45,38 @@ class Kernel(Protocol):
     @property
     def m_col(self) -> Array | None: ...
 
-    def block(self, a: int, rows: Span, b: int, cols: Span, out: Array) -> None:
-        """out = K_ab[rows, cols]."""
+    def add_values(self, tiles: Tiles, D_row: Array, D_col: Array, K: Array, out: Array) -> None:
+        """out += the sum of G(K_ab) over the tiles."""
+
+    def add_tangents(
+        self, tiles: Tiles, moving: Any, D: Array, dv: Array, K: Array, dK: Array, out: Array
+    ) -> None:
+        """out += the change of the same along `moving`, a kernel of the same kind, with dv per datum."""
 
     def gatherer(self) -> Gatherer:
         """Collects (V, u) = dF/d(K, m) of a symmetric kernel into a gradient."""
 
 
 class Gatherer(Protocol):
-    def add(self, a: int, rows: Span, b: int, cols: Span, V: Array) -> None:
-        """Take V_ab[rows, cols]; calls from several threads must not share rows."""
+    """Calls of several threads must not share rows, nor a `diagonal`: (P, n) or (P, 2, n), see `total`."""
+
+    def add(self, tiles: Tiles, D: Array, B: Array, K: Array, diagonal: Array) -> None:
+        """Take V_ab = B dG/dK_ab of the tiles; the slopes in what each datum has, variance and mean, are
+        added to `diagonal`."""
+
+    def add_tangent(
+        self,
+        tiles: Tiles,
+        moving: Any,
+        D: Array,
+        dv: Array,
+        B: Array,
+        dB: Array,
+        K: Array,
+        dK: Array,
+        diagonal: Array,
+    ) -> None:
+        """The change of the same along `moving`, dv and dB."""
 
     def total(self, diagonal: Array) -> tuple[Array, Array]:
         """The gradients in the covariance (symmetric) and in the mean.
@@ -73,6 +98,7 @@ class InputKernel:
 
     @classmethod
     def at(cls, X: Array, Sigma: Array, mean: Array | None = None) -> InputKernel:
+        X = np.ascontiguousarray(X)
         Y, v = np.empty(X.shape), np.empty(X.shape[:2])
         flat, flat_Y, flat_v = X.reshape(-1, X.shape[2]), Y.reshape(-1, X.shape[2]), v.ravel()
 
@@ -88,24 +114,56 @@ class InputKernel:
     @classmethod
     def between(cls, X_row: Array, X_col: Array, Sigma: Array, mean: Array | None = None) -> InputKernel:
         rows, cols = cls.at(X_row, Sigma, mean), cls.at(X_col, Sigma, mean)
-        return cls(rows.Y, X_col, rows.v_row, cols.v_row, rows.m_row, cols.m_row)
+        return cls(rows.Y, cols.X, rows.v_row, cols.v_row, rows.m_row, cols.m_row)
 
-    def block(self, a: int, rows: Span, b: int, cols: Span, out: Array) -> None:
-        np.dot(self.Y[a, rows[0] : rows[1]], self.X[b, cols[0] : cols[1]].T, out=out)
+    def add_values(self, tiles: Tiles, D_row: Array, D_col: Array, K: Array, out: Array) -> None:
+        tiles.loops.add_values(self.Y, self.X, *tiles.where, D_row, D_col, K, out)
+
+    def add_tangents(
+        self, tiles: Tiles, moving: InputKernel, D: Array, dv: Array, K: Array, dK: Array, out: Array
+    ) -> None:
+        tiles.loops.add_tangents(self.Y, moving.Y, self.X, *tiles.where, D, dv, K, dK, out)
 
     def gatherer(self) -> InputGatherer:
-        return InputGatherer(self.X)
+        return InputGatherer(self)
 
 
 class InputGatherer:
     """sum_ab X_a^T V_ab X_b, with W_a = sum_b V_ab X_b gathered first, and sum_a X_a^T u_a."""
 
-    def __init__(self, X: Array):
-        self.X = X
-        self.W = np.zeros(X.shape)
+    def __init__(self, kernel: InputKernel):
+        self.kernel = kernel
+        self.X = kernel.X
+        self.W = scratch.take(self.X.size).reshape(self.X.shape)
+        self.W.fill(0.0)
 
-    def add(self, a: int, rows: Span, b: int, cols: Span, V: Array) -> None:
-        self.W[a, rows[0] : rows[1]] += V @ self.X[b, cols[0] : cols[1]]
+    def add(self, tiles: Tiles, D: Array, B: Array, K: Array, diagonal: Array) -> None:
+        with self._part(tiles) as part:
+            tiles.loops.adjoints(self.kernel.Y, self.X, *tiles.where, D, B, K, part, diagonal, self.W)
+
+    def add_tangent(
+        self,
+        tiles: Tiles,
+        moving: InputKernel,
+        D: Array,
+        dv: Array,
+        B: Array,
+        dB: Array,
+        K: Array,
+        dK: Array,
+        diagonal: Array,
+    ) -> None:
+        Y, dY = self.kernel.Y, moving.Y
+        with self._part(tiles) as part:
+            tiles.loops.adjoint_tangents(
+                Y, dY, self.X, *tiles.where, D, dv, B, dB, K, dK, part, diagonal, self.W
+            )
+
+    @contextmanager
+    def _part(self, tiles: Tiles) -> Iterator[Array]:
+        shape = tiles.rows[1] - tiles.rows[0], self.X.shape[2]
+        with scratch.arrays(1, shape[0] * shape[1]) as (flat,):
+            yield flat.reshape(shape)
 
     def total(self, diagonal: Array) -> tuple[Array, Array]:
         diagonal, u = _split(diagonal)
@@ -115,12 +173,14 @@ class InputGatherer:
         def work(shares: Sequence[Span]) -> Array:
             T = np.zeros((size, size))
             for low, high in shares:
-                W = flat_diagonal[low:high, None] * flat[low:high]
-                W += flat_W[low:high]
-                T += flat[low:high].T @ W
+                with scratch.arrays(1, (high - low) * size) as (part,):
+                    W = np.multiply(flat_diagonal[low:high, None], flat[low:high], out=part.reshape(-1, size))
+                    W += flat_W[low:high]
+                    T += flat[low:high].T @ W
             return T
 
         parts = parallel.over_panels(work, parallel.panels(len(flat), ROWS), float(self.X.size))
+        scratch.give(self.W)
         T = sum(parts[1:], start=parts[0])
         return (T + T.T) / 2, flat.T @ u if u.size else u
 
@@ -141,24 +201,81 @@ class HiddenKernel:
         m = None if mean is None else mean.reshape(pixels, -1)
         return cls(K, v, v, m, m)
 
-    def block(self, a: int, rows: Span, b: int, cols: Span, out: Array) -> None:
-        m, n = self.v_row.shape[1], self.v_col.shape[1]
-        out[...] = self.K[a * m + rows[0] : a * m + rows[1], b * n + cols[0] : b * n + cols[1]]
+    def tile(self, tiles: Tiles, a: int, b: int) -> Array:
+        """The view K_ab[rows, cols]."""
+        return tiles.of(self.K, a, self.v_row.shape[1], b, self.v_col.shape[1])
+
+    def add_values(self, tiles: Tiles, D_row: Array, D_col: Array, K: Array, out: Array) -> None:
+        here, there = slice(*tiles.rows), slice(*tiles.cols)
+        for a, b in tiles.group.pairs:
+            K[...] = self.tile(tiles, a, b)
+            tiles.loops.add_value(K, D_row[a, ..., here], D_col[b, ..., there], out)
+
+    def add_tangents(
+        self, tiles: Tiles, moving: HiddenKernel, D: Array, dv: Array, K: Array, dK: Array, out: Array
+    ) -> None:
+        here, there = slice(*tiles.rows), slice(*tiles.cols)
+        for a, b in tiles.group.pairs:
+            K[...] = self.tile(tiles, a, b)
+            dK[...] = moving.tile(tiles, a, b)
+            tiles.loops.add_tangent(
+                K, dK, D[a, ..., here], D[b, ..., there], dv[a, ..., here], dv[b, ..., there], out
+            )
 
     def gatherer(self) -> HiddenGatherer:
-        return HiddenGatherer(self.v_row.shape)
+        return HiddenGatherer(self)
 
 
 class HiddenGatherer:
     """V itself, symmetrised, and u."""
 
-    def __init__(self, shape: tuple[int, ...]):
-        self.pixels, self.samples = shape
-        self.V = np.zeros((self.pixels * self.samples,) * 2)
+    def __init__(self, kernel: HiddenKernel):
+        self.kernel = kernel
+        self.V = np.zeros(kernel.K.shape)
 
-    def add(self, a: int, rows: Span, b: int, cols: Span, V: Array) -> None:
-        n = self.samples
-        self.V[a * n + rows[0] : a * n + rows[1], b * n + cols[0] : b * n + cols[1]] += V
+    def add(self, tiles: Tiles, D: Array, B: Array, K: Array, diagonal: Array) -> None:
+        here, there = slice(*tiles.rows), slice(*tiles.cols)
+        for a, b in tiles.group.pairs:
+            K[...] = self.kernel.tile(tiles, a, b)
+            tiles.loops.adjoint(
+                K, D[a, ..., here], D[b, ..., there], B, diagonal[a, ..., here], diagonal[b, ..., there]
+            )
+            self._take(tiles, a, b, K)
+
+    def add_tangent(
+        self,
+        tiles: Tiles,
+        moving: HiddenKernel,
+        D: Array,
+        dv: Array,
+        B: Array,
+        dB: Array,
+        K: Array,
+        dK: Array,
+        diagonal: Array,
+    ) -> None:
+        here, there = slice(*tiles.rows), slice(*tiles.cols)
+        for a, b in tiles.group.pairs:
+            K[...] = self.kernel.tile(tiles, a, b)
+            dK[...] = moving.tile(tiles, a, b)
+            tiles.loops.adjoint_tangent(
+                K,
+                dK,
+                D[a, ..., here],
+                D[b, ..., there],
+                dv[a, ..., here],
+                dv[b, ..., there],
+                B,
+                dB,
+                diagonal[a, ..., here],
+                diagonal[b, ..., there],
+            )
+            self._take(tiles, a, b, K)
+
+    def _take(self, tiles: Tiles, a: int, b: int, V: Array) -> None:
+        n = self.kernel.v_row.shape[1]
+        mine = tiles.of(self.V, a, n, b, n)
+        mine += V
 
     def total(self, diagonal: Array) -> tuple[Array, Array]:
         diagonal, u = _split(diagonal)

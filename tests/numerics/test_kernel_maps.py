@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 from small_problems import ReadoutMap, Small, symmetric
 
-from numerics import kernel_maps, parallel
+from numerics import panels, parallel
 
-# sums of at most 130^2 products of order one, in another order
+# sums of at most 257^2 products of order one, in another order
 TOLERANCE = 1e-12
 
 
 @pytest.fixture(params=["cache-sized panels", "tiny panels"])
 def panel_sizes(request, monkeypatch):
-    """Sample counts that straddle the edges of the row panels (64) or of 4 x 8 panels."""
+    """Sample counts that straddle the edges of the row panels (128) or of 4 x 8 panels."""
     if request.param == "cache-sized panels":
-        return [1, 2, 63, 64, 65, 130]
-    monkeypatch.setattr(kernel_maps, "PANEL_ROWS", 4)
-    monkeypatch.setattr(kernel_maps, "PANEL_COLUMNS", 8)
+        return [1, 2, 127, 128, 129, 257]
+    monkeypatch.setattr(panels, "ROWS", 4)
+    monkeypatch.setattr(panels, "COLUMNS", 8)
     return [1, 3, 4, 5, 8, 9, 13, 33]
 
 
@@ -81,7 +81,7 @@ def test_cross_is_the_kernel_between_any_two_sets(problems):
 
 
 def test_more_columns_than_one_cache_sized_panel():
-    small = Small("erf", n=kernel_maps.PANEL_COLUMNS + 70, N=1, S=2)
+    small = Small("erf", n=panels.COLUMNS + 70, N=1, S=2)
     Sigma, readout = small.Sigma(), readout_map(small)
     A = symmetric(np.random.default_rng(7), len(small.y))
     np.testing.assert_allclose(np.tril(readout.value(Sigma)), np.tril(small.oracle.Q(Sigma)), atol=TOLERANCE)
