@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numerics import checks, memory
+from numerics import checks, memory, rates
 from numerics.activations import named
 from numerics.footprint import Sizes, peak_memory
 from numerics.network import Network
 from numerics.problem import READOUTS, Problem
-from numerics.rates import rates
 
 GIGABYTE = 2.0**30
 
@@ -76,7 +75,8 @@ def estimate_cost(
 ) -> Cost:
     """Memory and time of `solve`.
 
-    Small gradients of this kind of network are timed, a few seconds once per process.
+    Gradients of this network are timed, on fewer data where they take long: two seconds or so, once per
+    process and shape.
 
     Parameters
     ----------
@@ -102,15 +102,13 @@ def estimate_cost(
     if gradients is None:
         gradients = typical_gradients(net, samples)
     gradients = checks.not_negative(gradients, "gradients")
-    seconds = rates(
-        net.activation, sizes.channels, checks.count(outputs, "outputs"), readout, bool(sizes.hidden)
-    )
+    outputs = checks.count(outputs, "outputs")
     left = memory.available()
     return Cost(
         memory=peak_memory(sizes, gradients, readout) / GIGABYTE,
         available=None if left is None else left / GIGABYTE,
-        seconds_per_gradient=seconds.gradient(sizes),
-        seconds_per_solve=seconds.solve(sizes, gradients),
+        seconds_per_gradient=rates.gradient(net, sizes, outputs, readout),
+        seconds_per_solve=rates.solve(net, sizes, outputs, readout, gradients),
         gradients=gradients,
         what=_describe(net, sizes),
     )

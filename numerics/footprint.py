@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numerics.activations import named
 from numerics.network import Network
 from numerics.pixel_correlation import samples_looked_at
+from numerics.pixels import Receptive
 from numerics.secants import room
 
 BUFFERS = 6e6  # bytes of BLAS and of our panels
@@ -28,8 +29,8 @@ class Sizes:
         Bound on the rank of each, the dimension of theta_l.
     readout_pixels : int
         That the readout has a weight for.
-    entries : float
-        Kernel entries made from inputs, once each, per pass over the first map.
+    entries, hidden_entries : float
+        Kernel entries made from inputs, once each, per pass over the first map; and from hidden kernels.
     statistics : int
         Numbers that a kernel map keeps per pre-activation, for inputs of order one.
     """
@@ -41,6 +42,7 @@ class Sizes:
     ranks: tuple[int, ...]
     readout_pixels: int
     entries: float
+    hidden_entries: float = 0.0
     statistics: int = 1
 
     @classmethod
@@ -51,15 +53,10 @@ class Sizes:
         # linear units: every kernel has at most the rank of the inputs and of the biases
         bound = pixels * channels + 1 if named(net.activation).name == "linear" else math.inf
         ranks = tuple(int(min(m, bound)) for m in hidden)
-        pairs = sum(
-            len(group.pairs) * (0.5 if j == k else 1.0)  # one triangle of a block on the diagonal
-            for (j, k), groups in fields[0].groups.items()
-            if j >= k
-            for group in groups
-        )
+        entries, *others = (samples**2 * _pairs(field) for field in fields)
         # the largest of many variances is about twice their mean
         rows = named(net.activation).rows(2 * (net.weight_variances[0] + net.bias_variance))
-        return cls(samples, pixels, channels, hidden, ranks, fields[-1].fan_in, pairs * samples**2, rows)
+        return cls(samples, pixels, channels, hidden, ranks, fields[-1].fan_in, entries, sum(others), rows)
 
     @property
     def unknowns(self) -> int:
@@ -70,6 +67,16 @@ class Sizes:
     def most_secants(self) -> int:
         """Pairs of such vectors that the solver remembers at most."""
         return room(self.unknowns)
+
+
+def _pairs(field: Receptive) -> float:
+    """Of pixels that meet; one triangle of a block on the diagonal."""
+    return sum(
+        len(group.pairs) * (0.5 if j == k else 1.0)
+        for (j, k), groups in field.groups.items()
+        if j >= k
+        for group in groups
+    )
 
 
 def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", solutions: int = 1) -> float:

@@ -1,110 +1,99 @@
-"""Seconds of a gradient on this machine, from small gradients of the same kind of network.
+"""Seconds of a gradient on this machine: of the network's own gradient, on fewer data where it takes long.
 
-A gradient of F costs, to leading order, a kernel entry per n^2 and pair of pixels that meet, n^3 for the data
-term, and m^3 for each hidden kernel of dimension m. Differences between small gradients isolate these parts.
+Counting multiplications then leads from the one size to the other. Only ratios of counts matter, so that the
+weights below need to be right to some ten percent; they were fitted at the sizes where each part prevails.
 """
 
 from __future__ import annotations
 
-import math
+import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from numerics.activations import Activation
+from numerics import parallel
 from numerics.footprint import Sizes
-from numerics.network import Network, cnn, fcn
+from numerics.network import Network
 from numerics.problem import problem
 from numerics.secants import Secants
 
 clock = time.perf_counter  # benchmarks on a busy machine count processor time instead
 
-PATIENCE = 0.15  # seconds per measurement, or two runs of what takes longer
-DATA_SIZES = (1500, 2200)  # both on all threads, as all sizes that take long are
-INPUT_SIZES = (250, 500)
-HIDDEN_SIZES = (250, 500)
-LARGEST_PATCH = 128
+QUICK = 2e10  # multiplications of a gradient to be timed: half a second
+PATIENCE = 0.3  # seconds per measurement, or three runs of what takes longer
+FEWEST = 20  # samples
+LARGEST_INPUTS = 512  # channels
+WIDTH = 100.0  # of every layer timed: it does not matter
+
+ENTRY = 230.0  # a kernel entry's functions, beside six products per channel
+WITH_MEANS, ROW = 3400.0, 50.0  # the same where units have means, and per number kept of a series
+SQUARE, CUBES = 400.0, {"mean_field": 0.75, "finite_fan_in": 7.0}  # n^2 and n^3 of the data term
+HELD_UP = 3.5e9  # by threads of BLAS that wait for more work while panels are made
+LAYER = 24.0  # m^3 of a hidden kernel, S^3 of the input layer
 SECANTS, UNKNOWNS = (4, 12), 200_000
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Seconds per unit of work.
+def gradient(net: Network, sizes: Sizes, outputs: int, readout: str) -> float:
+    """Seconds of one gradient, with as many threads as are set now; measured once per process and size."""
+    few = _quick(net, sizes, readout)
+    channels = few.channels - (net.bias_variance > 0)
+    shape = (few.samples, channels) if net.flat else (few.samples, few.pixels, channels)
+    timed = _timed(net.with_widths(WIDTH), shape, outputs, readout, parallel.thread_count())
+    return timed * multiplications(sizes, readout) / multiplications(few, readout)
 
-    Attributes
-    ----------
-    entry : float
-        Of a kernel entry made from inputs, value and adjoint.
-    data, inputs, hidden : pairs of float
-        Per n^2 and n^3 of the data term; per S^2 and S^3 of the input layer; per m^2 and m^3 of a
-        layer with a hidden kernel.
-    secants : pair of float
-        Of a step over k secants, per unknown and k and per unknown and k^2.
-    """
 
-    entry: float
-    data: tuple[float, float]
-    inputs: tuple[float, float]
-    hidden: tuple[float, float]
-    secants: tuple[float, float]
+def solve(net: Network, sizes: Sizes, outputs: int, readout: str, gradients: float) -> float:
+    """Seconds of a solve: one more gradient for the Gaussian process, and a step after each."""
+    line, square = _steps()
+    kept = [min(k, sizes.most_secants) for k in range(1, int(gradients))]
+    steps = sizes.unknowns * sum(line * k + square * k * k for k in kept)
+    return (gradients + 1) * gradient(net, sizes, outputs, readout) + steps
 
-    def gradient(self, sizes: Sizes) -> float:
-        """Seconds of one gradient."""
-        layers = _at(self.inputs, sizes.channels) + sum(_at(self.hidden, m) for m in sizes.hidden)
-        return self.entry * sizes.entries + _at(self.data, sizes.samples) + layers
 
-    def solve(self, sizes: Sizes, gradients: float) -> float:
-        """Seconds of a solve: one more gradient for the Gaussian process, and a step after each."""
-        line, square = self.secants
-        kept = [min(k, sizes.most_secants) for k in range(1, int(gradients))]
-        steps = sizes.unknowns * sum(line * k + square * k * k for k in kept)
-        return (gradients + 1) * self.gradient(sizes) + steps
+def multiplications(sizes: Sizes, readout: str) -> float:
+    """Of a gradient, with what takes as long as so many."""
+    rows = sizes.statistics
+    functions = ENTRY if rows == 1 else max(WITH_MEANS, ROW * rows)
+    panels = sizes.entries * (6.0 * sizes.channels + functions)
+    factorised_by_all = sizes.samples >= parallel.WORTH_HOLDING_UP_PANELS and parallel.thread_count() > 1
+    held_up = min(HELD_UP, panels / 2) if factorised_by_all and not sizes.hidden else 0.0
+    return (
+        panels
+        + held_up
+        + sizes.hidden_entries * functions
+        + SQUARE * sizes.samples**2
+        + CUBES[readout] * sizes.samples**3
+        + LAYER * (sizes.channels**3 + sum(m**3 for m in sizes.hidden))
+    )
+
+
+def forget() -> None:
+    """Measure again what is asked from now on."""
+    _timed.cache_clear()
+    _steps.cache_clear()
+
+
+def _quick(net: Network, sizes: Sizes, readout: str) -> Sizes:
+    """As many of the samples as a quick gradient has, and of the channels if there are very many."""
+    channels = min(sizes.channels - (net.bias_variance > 0), LARGEST_INPUTS)
+
+    def part(samples: int) -> Sizes:
+        return Sizes.of(net, samples, sizes.pixels, channels)
+
+    few, too_many = min(FEWEST, sizes.samples), sizes.samples + 1
+    while too_many - few > 1:
+        middle = (few + too_many) // 2
+        quick = multiplications(part(middle), readout) <= QUICK
+        few, too_many = (middle, too_many) if quick else (few, middle)
+    return part(few)
 
 
 @cache
-def rates(activation: str | Activation, channels: int, outputs: int, readout: str, hidden: bool) -> Rates:
-    """Measured once per process and kind of network, in a few seconds."""
-
-    def two_layers(samples: int, pixels: int, size: int) -> float:
-        net = cnn(100.0, activation=activation)
-        return _gradient(net, (samples, pixels, size), outputs, readout)
-
-    def entry(size: int) -> float:
-        samples = int(np.clip(1000 * math.sqrt(100 / size), 200, 1000))
-        more, fewer = (two_layers(samples, pixels, size) for pixels in (5, 1))
-        return max(more - fewer, 0.0) / (4 * samples**2 / 2)
-
-    def of_entries(size: int) -> float:
-        """Linear in the size of a patch beyond a size that takes long to time."""
-        if size <= LARGEST_PATCH:
-            return entry(size)
-        return plain + max(entry(LARGEST_PATCH) - plain, 0.0) * (size - 1) / (LARGEST_PATCH - 1)
-
-    two_layers(20, 1, 1)  # compiles
-    plain = entry(1)
-    data = _fit(lambda n: two_layers(n, 1, 1) - plain * n * n / 2, DATA_SIZES)
-    inputs = _fit(lambda size: two_layers(20, 1, size), INPUT_SIZES)
-    layer = (0.0, 0.0)
-    if hidden:
-        shallow, deep = (fcn((100.0,) * layers, activation=activation) for layers in (1, 2))
-        size = int(np.clip(channels, 16, 64))  # of few inputs the kernel would be singular
-
-        def one_layer_more(m: int) -> float:
-            seconds = [_gradient(net, (m, size), outputs, readout) for net in (deep, shallow)]
-            return seconds[0] - seconds[1]
-
-        layer = _fit(one_layer_more, HIDDEN_SIZES)
-    few, many = (_step(k) / k for k in SECANTS)
-    square = max(many - few, 0.0) / (SECANTS[1] - SECANTS[0])
-    return Rates(of_entries(channels), data, inputs, layer, (many - square * SECANTS[1], square))
-
-
-def _gradient(net: Network, shape: tuple[int, ...], outputs: int, readout: str) -> float:
-    """Seconds of a gradient on random data, at a state off the Gaussian process."""
+def _timed(net: Network, shape: tuple[int, ...], outputs: int, readout: str, threads: int) -> float:
+    """Seconds of a gradient on random data, at a state off the Gaussian process, with the threads set now."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal(shape), rng.standard_normal((shape[0], outputs))
     bound = problem(net, X, y, 1.0, readout)
@@ -112,7 +101,15 @@ def _gradient(net: Network, shape: tuple[int, ...], outputs: int, readout: str) 
     state = tuple(
         1e-3 * np.diag(rng.standard_normal(len(block))) if block.ndim == 2 else block for block in chain.prior
     )
-    return _best(lambda: chain.pull(state, bound.inverse_widths))
+    return _typical(lambda: chain.pull(state, bound.inverse_widths))
+
+
+@cache
+def _steps() -> tuple[float, float]:
+    """Of a step over k secants, per unknown and k and per unknown and k^2."""
+    few, many = (_step(k) / k for k in SECANTS)
+    square = max(many - few, 0.0) / (SECANTS[1] - SECANTS[0])
+    return many - square * SECANTS[1], square
 
 
 def _step(secants: int) -> float:
@@ -127,27 +124,15 @@ def _step(secants: int) -> float:
         known.add(others[0], others[1])
         known.step(here)
 
-    return _best(one_more) / UNKNOWNS
+    return _typical(one_more) / UNKNOWNS
 
 
-def _best(work: Callable[[], Any]) -> float:
-    """The shortest of a few runs; the first one alone would have memory to ask the system for."""
+def _typical(work: Callable[[], Any]) -> float:
+    """The median of a few runs, without the first, which compiles and asks the system for memory."""
+    work()
     laps: list[float] = []
-    while len(laps) < 2 or (len(laps) < 3 and sum(laps) < PATIENCE):
+    while len(laps) < 3 or sum(laps) < PATIENCE:
         start = clock()
         work()
         laps.append(clock() - start)
-    return min(laps)
-
-
-def _fit(seconds: Callable[[int], float], sizes: tuple[int, int]) -> tuple[float, float]:
-    """(a, b) of a n^2 + b n^3 through two measurements, neither negative."""
-    small, large = sizes
-    low, high = (max(seconds(n), 0.0) / n**2 for n in sizes)
-    cubic = float(np.clip((high - low) / (large - small), 0.0, high / large))
-    return high - cubic * large, cubic
-
-
-def _at(coefficients: tuple[float, float], n: float) -> float:
-    square, cube = coefficients
-    return square * n**2 + cube * n**3
+    return statistics.median(laps)

@@ -72,7 +72,11 @@ LOAD = f"{SURFACE}::test_the_input_layer_learned_the_teacher_s_direction"
 COST = f"{NUMERICS}/test_cost.py"
 COST_SIZES = f"{COST}::test_sizes_are_those_of_the_chain"
 COST_SECANTS = f"{COST}::test_memory_is_that_of_the_arrays_alive_at_once[many secants]"
-COST_SECONDS = f"{COST}::test_seconds_are_taken_apart_and_put_together"
+_SECONDS = f"{COST}::test_seconds_are_those_of_a_quick_gradient_times_the_ratio_of_the_work"
+COST_SECONDS = f"{_SECONDS}[net1-shape1-mean_field]"
+COST_SECONDS_DEEP = f"{_SECONDS}[net3-shape3-mean_field]"
+
+SCRATCH = f"{NUMERICS}/test_scratch.py::test_the_same_memory_is_taken_again"
 
 CORRELATION = f"{NUMERICS}/test_pixel_correlation.py"
 RANDOM_READOUTS = f"{CORRELATION}::test_random_readouts_have_the_mean_inverse_that_matrices_give[0.8--0.056]"
@@ -90,6 +94,7 @@ MEAN_RESIDUAL = f"{MEANS}::test_residual_is_that_of_the_worst_mean"
 MEAN_ENERGY = f"{MEANS}::test_free_energy_is_that_of_the_definition"
 MEAN_KERNELS = f"{NUMERICS}/test_mean_kernels.py"
 MEAN_TANGENTS = f"{MEAN_KERNELS}::test_adjoint_and_tangents_by_differences_of_order_two[hidden-dense-relu]"
+POOLED_TANGENTS = MEAN_TANGENTS.replace("[hidden-dense-relu]", "[input-pooled-relu]")
 ITSELF = f"{MEAN_KERNELS}::test_one_unit_with_itself"
 SERIES = f"{NUMERICS}/test_quadrature.py"
 SERIES_PAIR = f"{SERIES}::test_expectations_against_adaptive_quadrature[negative-gelu]"
@@ -292,8 +297,8 @@ MUTATIONS = [
         "numerics/preactivations.py",
         (
             "variances' derivative dropped",
-            "W = flat_diagonal[",
-            "W = 0 * flat_diagonal[",
+            "np.multiply(flat_diagonal[",
+            "np.multiply(0 * flat_diagonal[",
             PULL,
         ),
         (
@@ -394,8 +399,8 @@ MUTATIONS = [
         ),
         (
             "value without sigma_a^2",
-            "group.weight\n                    total += part\n                _place(Q,",
-            "group.weight / self.variance\n                    total += part\n                _place(Q,",
+            "group.weight\n                    total += part\n                panel.of(Q,",
+            "group.weight / self.variance\n                    total += part\n                panel.of(Q,",
             ORACLE,
         ),
         (
@@ -486,8 +491,14 @@ MUTATIONS = [
     ),
     *_in(
         "numerics/rates.py",
-        ("pairs of pixels unhalved", "(4 * samples**2 / 2)", "(4 * samples**2)", COST_SECONDS),
-        ("n^2 for n^3", "cube * n**3", "cube * n**2", COST_SECONDS),
+        ("hidden kernels' functions left out", "sizes.hidden_entries * functions", "0.0", COST_SECONDS_DEEP),
+        ("n^2 for n^3", "sizes.samples**3\n", "sizes.samples**2\n", COST_SECONDS),
+        (
+            "ratio of the work upside down",
+            "timed * multiplications(sizes",
+            "timed / multiplications(sizes",
+            COST_SECONDS,
+        ),
     ),
     *_in(
         "numerics/feature_load.py",
@@ -523,6 +534,31 @@ MUTATIONS = [
             "d10 = M[7, b] * k + M[7, b]",
             MEAN_TANGENTS,
         ),
+    ),
+    *_in(
+        "analytic/templates/input_loops.py",
+        (
+            "first pixel's functions for both",
+            "add_value(K, D_row[a, ..., top:bottom], D_col[b, ..., left:right], out)",
+            "add_value(K, D_row[a, ..., top:bottom], D_col[a, ..., left:right], out)",
+            POOLED_TANGENTS,
+        ),
+        (
+            "first pixel's inputs for both",
+            "there = X[b, left:right]\n        np.dot(Y[a, top:bottom], there.T, K)\n        adjoint(",
+            "there = X[a, left:right]\n        np.dot(Y[a, top:bottom], there.T, K)\n        adjoint(",
+            POOLED_TANGENTS,
+        ),
+        (
+            "tangent along the kernel itself",
+            "np.dot(dY[a, top:bottom], there, dK)",
+            "np.dot(Y[a, top:bottom], there, dK)",
+            HESSIAN,
+        ),
+    ),
+    *_in(
+        "numerics/scratch.py",
+        ("arrays too small", "size <= array.size <= 2 * size", "array.size <= 2 * size", SCRATCH),
     ),
     *_in(
         "analytic/templates/relu_steps.py",

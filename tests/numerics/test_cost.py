@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 from deep_problems import NETWORKS, small
 
-from numerics import NotEnoughMemory, cnn, datasets, estimate_cost, fcn, memory, rates, solve, solve_path
+from numerics import (
+    NotEnoughMemory,
+    cnn,
+    datasets,
+    estimate_cost,
+    fcn,
+    memory,
+    parallel,
+    rates,
+    solve,
+    solve_path,
+)
 from numerics.cost import typical_gradients
 from numerics.footprint import BUFFERS, FRAGMENTS, Sizes, peak_memory
 
@@ -59,67 +70,106 @@ def test_sizes_are_those_of_the_chain():
     assert Sizes.of(cnn((5, 5), windows=(3,)), 10, 18, 3).entries == 3 * 100 * (6 / 2 + 15)
 
 
+def work(net, shape, readout="mean_field"):
+    """Multiplications of a gradient, counted by hand: of one pixel or 20 that do not meet, at most one hidden
+    kernel; 230 is what an entry's functions take."""
+    n, pixels, size = shape if len(shape) == 3 else (shape[0], 1, shape[1])
+    entries = pixels * n**2 / 2 * (6 * size + 230)
+    data = 400 * n**2 + {"mean_field": 0.75, "finite_fan_in": 7}[readout] * n**3
+    hidden = (len(net.widths) - 1) * (24 * n**3 + 230 * n**2 / 2)
+    held_up = min(3.5e9, entries / 2) if n >= 1400 and not hidden else 0  # two threads in each other's way
+    return entries + data + 24 * size**3 + hidden + held_up
+
+
 @pytest.fixture
-def known_work(monkeypatch):
-    """Gradients that take exactly what a formula says."""
-    calls = []
+def known_machine(monkeypatch):
+    """Gradients take 3e-11 s per multiplication; steps what a formula says. Shapes that are timed."""
+    shapes = []
 
-    def seconds(net, shape, outputs, readout):
-        n, pixels, size = shape if len(shape) == 3 else (shape[0], 1, shape[1])
-        calls.append(shape)
-        hidden = len(net.widths) - 1
-        work = (2e-9 + 1e-10 * size) * pixels * n**2 / 2 + 3e-9 * n**2 + 5e-11 * n**3 + 4e-10 * size**3
-        return work + hidden * (2e-8 * n**2 + 1e-9 * n**3)
+    def seconds(net, shape, outputs, readout, threads):
+        shapes.append(shape)
+        return 3e-11 * work(net, shape, readout)
 
-    monkeypatch.setattr(rates, "_gradient", seconds)
-    monkeypatch.setattr(rates, "_step", lambda k: 5e-9 * k + 3e-9 * k * k)
-    rates.rates.cache_clear()
-    yield calls
-    rates.rates.cache_clear()
+    monkeypatch.setattr(rates, "_timed", seconds)
+    monkeypatch.setattr(parallel, "thread_count", lambda: 2)
+    monkeypatch.setattr(rates, "_steps", lambda: (5e-9, 3e-9))
+    return shapes
 
 
-def test_seconds_are_taken_apart_and_put_together(known_work):
-    cost = estimate_cost(cnn(640), (3200, 20, 64))
-    expected = (2e-9 + 64e-10) * 20 * 3200**2 / 2 + 3e-9 * 3200**2 + 5e-11 * 3200**3 + 4e-10 * 64**3
-    assert cost.seconds_per_gradient == pytest.approx(expected, rel=1e-3)  # parts overlap at size 1
+@pytest.mark.parametrize(
+    ("net", "shape", "readout"),
+    [
+        (cnn(640), (300, 20, 64), "mean_field"),
+        (cnn(640), (8192, 20, 64), "mean_field"),
+        (fcn(500), (9000, 32), "finite_fan_in"),
+        (fcn((500, 400)), (3000, 32), "mean_field"),
+        (fcn(500), (100, 3000), "mean_field"),
+    ],
+)
+def test_seconds_are_those_of_a_quick_gradient_times_the_ratio_of_the_work(
+    known_machine, net, shape, readout
+):
+    cost = estimate_cost(net, shape, gradients=0, readout=readout)
+    assert cost.seconds_per_gradient == pytest.approx(3e-11 * work(net, shape, readout), rel=1e-12)
+    (timed,) = set(known_machine)
+    quick = work(net, shape, readout) < rates.QUICK
+    assert quick == (timed == shape)
+    assert work(net, timed, readout) <= rates.QUICK  # nothing is timed that takes long
+    larger = (int(1.01 * timed[0]) + 1, *timed[1:])
+    assert quick or timed[-1] < shape[-1] or work(net, larger, readout) > rates.QUICK  # nor anything tiny
+
+
+def test_seconds_of_a_solve_count_every_gradient_and_step(known_machine):
     deep = estimate_cost(fcn((500, 400)), (1024, 32), gradients=10)
-    expected = (2e-9 + 32e-10) * 1024**2 / 2 + 3e-9 * 1024**2 + 5e-11 * 1024**3
-    expected += 4e-10 * 32**3 + 2e-8 * 1024**2 + 1e-9 * 1024**3
-    assert deep.seconds_per_gradient == pytest.approx(expected, rel=1e-3)
     # 10 gradients, one for the Gaussian process, and steps over 1, ..., 9 secants of all unknowns
     steps = (1024 * 1025 // 2 + 32 * 33 // 2) * sum(5e-9 * k + 3e-9 * k * k for k in range(1, 10))
     assert deep.seconds_per_solve == pytest.approx(11 * deep.seconds_per_gradient + steps, rel=1e-9)
 
 
-def test_large_inputs_are_not_timed_but_extrapolated(known_work):
-    cost = estimate_cost(fcn(500), (100, 3000))
-    expected = (2e-9 + 3000e-10) * 100**2 / 2 + 3e-9 * 100**2 + 5e-11 * 100**3 + 4e-10 * 3000**3
-    assert cost.seconds_per_gradient == pytest.approx(expected, rel=1e-2)  # parts overlap
-    assert max(shape[-1] for shape in known_work) <= 500
+@pytest.fixture
+def stopwatch(monkeypatch):
+    """A machine that is really timed, on tiny problems; how often."""
+    laps = []
+    typical = rates._typical
 
+    def counted(work):
+        laps.append(typical(work))
+        return laps[-1]
 
-def test_machines_are_timed_once_per_kind_of_network(known_work):
-    estimate_cost(cnn(640), (3200, 20, 64))
-    calls = len(known_work)
-    estimate_cost(cnn(80), (100, 3, 64))
-    assert len(known_work) == calls
-    estimate_cost(cnn(80), (100, 3, 32))
-    assert len(known_work) > calls
-
-
-def test_units_with_means_are_timed_too(monkeypatch):
-    monkeypatch.setattr(rates, "DATA_SIZES", (20, 40))
-    monkeypatch.setattr(rates, "INPUT_SIZES", (5, 10))
-    monkeypatch.setattr(rates, "HIDDEN_SIZES", (20, 40))
+    monkeypatch.setattr(rates, "_typical", counted)
+    monkeypatch.setattr(rates, "PATIENCE", 0.0)
+    monkeypatch.setattr(rates, "QUICK", 1e7)
     monkeypatch.setattr(rates, "UNKNOWNS", 1000)
-    rates.rates.cache_clear()
-    cost = estimate_cost(fcn((50, 50), activation="relu"), (100, 8))
-    assert 0 < cost.seconds_per_gradient < cost.seconds_per_solve < math.inf
-    assert cost.what.startswith("fully connected, relu")
-    rates.rates.cache_clear()
+    rates.forget()
+    yield laps
+    rates.forget()
 
 
-def test_printed_cost_names_both_and_the_gradients(known_work, monkeypatch):
+def test_a_shape_is_timed_once_and_at_any_width(stopwatch):
+    first = estimate_cost(cnn(640), (40, 3, 5))
+    calls = len(stopwatch)
+    second = estimate_cost(cnn(80), (40, 3, 5))
+    assert len(stopwatch) == calls > 0
+    assert second.seconds_per_gradient == first.seconds_per_gradient == stopwatch[0]
+    estimate_cost(cnn(80), (50, 3, 5))
+    assert len(stopwatch) == calls + 1
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "readout"),
+    [
+        (fcn((50, 50), activation="relu", bias_variance=0.2), (100, 8), "mean_field"),
+        (fcn(50, activation="tanh"), (100, 8), "mean_field"),
+        (cnn((math.inf, math.inf), windows=(3,)), (30, 6, 4), "mean_field"),
+        (fcn(50), (100, 8), "finite_fan_in"),
+    ],
+)
+def test_every_kind_of_network_is_timed(stopwatch, net, shape, readout):
+    cost = estimate_cost(net, shape, outputs=2 if readout == "mean_field" else 1, readout=readout)
+    assert 0 < cost.seconds_per_gradient <= cost.seconds_per_solve < math.inf
+
+
+def test_printed_cost_names_both_and_the_gradients(known_machine, monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 2.0**34)
     text = str(estimate_cost(fcn((500, 400)), (10_000, 32)))
     assert re.search(r"memory +\d+ GB at the peak \(16 GB available\)", text)
