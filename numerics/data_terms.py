@@ -16,7 +16,7 @@ from scipy.linalg import lapack
 from scipy.linalg.blas import dsymm, dsyrk
 
 from numerics import parallel
-from numerics.dense import mirrored
+from numerics.dense import mirrored, symmetric_product
 
 Array = NDArray[np.float64]
 
@@ -68,13 +68,17 @@ class DataTerm:
         deps = -K_f^{-1} dQ eps and dA = deps eps^T + eps deps^T + D K_f^{-1} dQ K_f^{-1}.
         """
         full = mirrored(dQ)
-        left = dsymm(1.0, self._matrix, full.T, side=0, lower=0)  # K_f^{-1} dQ
-        dA = dsymm(float(self.eps.shape[1]), self._matrix, left, side=1, lower=0).T
+        left = dsymm(float(self.eps.shape[1]), self._matrix, full.T, side=0, lower=0)  # D K_f^{-1} dQ
+        dA = symmetric_product(left, self._inverse_mirrored)
         deps = -dsymm(1.0, self._matrix, full @ self.eps, side=0, lower=0)
         outer = deps @ self.eps.T
         dA += outer
         dA += outer.T
         return deps, dA
+
+    @cached_property
+    def _inverse_mirrored(self) -> Array:
+        return mirrored(self._matrix.T)
 
     def without_matrices(self) -> DataTerm:
         """The same scalars and eps, without the n x n arrays."""

@@ -343,6 +343,12 @@ MUTATIONS = [
             "Q[np.diag_indices(n)] += noise_variance**0.5",
             ONE_PIXEL,
         ),
+        (
+            "K_f^{-1} dQ for K_f^{-1} dQ K_f^{-1}",
+            "dA = symmetric_product(left, self._inverse_mirrored)",
+            "dA = left.copy()",
+            HESSIAN,
+        ),
         ("sign of K_f^{-1} in A", "weight = -self.fluctuation", "weight = self.fluctuation", PULL),
         ("A without K_f^{-1}", "weight = -self.fluctuation", "weight = -0.0 * self.fluctuation", ONE_PIXEL),
         (

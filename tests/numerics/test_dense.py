@@ -39,6 +39,16 @@ def test_gram_is_exactly_symmetric(layout):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("tile", [dense.TILE, 2])
+def test_a_product_that_is_symmetric(monkeypatch, order, tile):
+    monkeypatch.setattr(dense, "TILE", tile)  # whole, and in strips
+    S, D = MATRIX + MATRIX.T, OTHER + OTHER.T
+    A = np.array(S @ D, order=order)
+    found = dense.symmetric_product(A, S)
+    np.testing.assert_allclose(np.tril(found), np.tril(S @ D @ S), rtol=0, atol=1e-12 * SIZE**2)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("size", [1, dense.TILE, SIZE, 2 * dense.TILE + 1])
 def test_triangles(order, size):
     M = np.array(rng.standard_normal((size, size)), order=order)
