@@ -52,12 +52,13 @@ def peak():
 def measure(kind, n, width, clock):
     """One problem in this process, as JSON."""
     import numerics.rates
-    from numerics import estimate_cost, solve
+    from numerics import estimate_cost, scratch, solve
 
     numerics.rates.clock = clock
     net, X, y, noise = make(kind, n, width)
     solve(*make(kind, 40, width))  # warm kernels
     typical = estimate_cost(net, X.shape)
+    scratch.forget()
     ctypes.CDLL(None).malloc_trim(0)  # what was freed so far is not the solve's to use
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before, start = peak(), clock()

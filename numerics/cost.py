@@ -18,8 +18,8 @@ GIGABYTE = 2.0**30
 
 # Gradients of a solve at width N: TYPICAL (n/N)^GROWTH with no, one, and more hidden kernels, counted on the
 # problems of benchmarks/cost.py. What there is to learn decides: half or twice as many are common.
-TYPICAL = (5.2, 24.0, 35.0)
-GROWTH = 0.45
+TYPICAL = (5.0, 24.0, 35.0)
+GROWTH = 0.4
 FEWEST = 3.0
 
 

@@ -52,6 +52,12 @@ def take(size: int) -> Array:
     return np.empty(size)
 
 
+def forget() -> None:
+    """Give all memory that is kept back to the system."""
+    with _lock:
+        _free.clear()
+
+
 def give(array: Array) -> None:
     """Keep an array that `take` gave."""
     whole = array if array.base is None else array.base

@@ -41,6 +41,12 @@ def test_neither_far_larger_arrays_nor_large_ones_nor_too_many_are_kept(monkeypa
     assert len(scratch._free) == 1
 
 
+def test_kept_memory_can_be_let_go():
+    scratch.give(np.empty(1000))
+    scratch.forget()
+    assert scratch.take(1000).base is None
+
+
 def test_arrays_come_back_from_work_that_fails():
     with pytest.raises(ZeroDivisionError), scratch.arrays(1, 10):
         raise ZeroDivisionError
