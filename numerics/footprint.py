@@ -83,10 +83,10 @@ def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", sol
     """Bytes above the process at the peak of a solve, or of a path that keeps `solutions`."""
     inputs = sizes.samples * sizes.pixels * sizes.channels
     arrays, later = (2, 2) if readout == "mean_field" else (6, 5)
-    # the data term, beside the inputs and their product with Sigma; or the adjoint, with two more like these
+    # the data term, beside the inputs and their product with Sigma; or the adjoint, with one more like these
     data = max(
         arrays * sizes.samples**2 + 2 * inputs,
-        later * sizes.samples**2 + 4 * inputs,
+        later * sizes.samples**2 + 3 * inputs,
     )
     # every layer's covariances, roots and products, and the secants, two triangles each
     dense = sum(m**2 for m in sizes.hidden)

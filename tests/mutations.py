@@ -366,7 +366,7 @@ MUTATIONS = [
             SAMPLE_TWICE,
         ),
         ("sign of d eps", "deps = -dsymm(1.0", "deps = -dsymm(-1.0", HESSIAN),
-        ("sign of d K_f^{-1}", "dA = dsymm(float(", "dA = dsymm(-float(", HESSIAN),
+        ("sign of d K_f^{-1}", "left = dsymm(float(", "left = dsymm(-float(", HESSIAN),
     ),
     *_in(
         "numerics/fan_in.py",

@@ -75,7 +75,7 @@ def work(net, shape, readout="mean_field"):
     kernel; 230 is what an entry's functions take."""
     n, pixels, size = shape if len(shape) == 3 else (shape[0], 1, shape[1])
     entries = pixels * n**2 / 2 * (6 * size + 230)
-    data = 400 * n**2 + {"mean_field": 0.75, "finite_fan_in": 7}[readout] * n**3
+    data = 900 * n**2 + {"mean_field": 0.45, "finite_fan_in": 7}[readout] * n**3
     hidden = (len(net.widths) - 1) * (24 * n**3 + 230 * n**2 / 2)
     held_up = min(3.5e9, entries / 2) if n >= 1400 and not hidden else 0  # two threads in each other's way
     return entries + data + 24 * size**3 + hidden + held_up
@@ -160,6 +160,7 @@ def test_a_shape_is_timed_once_and_at_any_width(stopwatch):
     [
         (fcn((50, 50), activation="relu", bias_variance=0.2), (100, 8), "mean_field"),
         (fcn(50, activation="tanh"), (100, 8), "mean_field"),
+        (fcn(50, 1e4, activation="tanh"), (100, 8), "mean_field"),  # which needs small inputs
         (cnn((math.inf, math.inf), windows=(3,)), (30, 6, 4), "mean_field"),
         (fcn(50), (100, 8), "finite_fan_in"),
     ],
