@@ -55,8 +55,8 @@ def _solve(options: argparse.Namespace) -> None:
         _need_matplotlib()
     folder = results.usable_folder(Path(options.folder) if options.folder else asked.folder)
     found = [results.find(folder, target, tol, options.overwrite) for target in targets]
-    _announce(asked, targets, found)
     admit(targets, asked.options.get("check_memory", True))
+    _announce(asked, targets, found)
     solved = _solutions(lambda: Branch(bound.field, tol, method), targets, found, folder, max_iter)
     laws = [] if X_test is None else [sol.predict(X_test, return_std=True) for sol in solved]
     predicted = [Predicted(mean, std, y_test) for mean, std in laws]

@@ -94,7 +94,7 @@ def estimate_cost(
     Raises
     ------
     ValueError
-        When the shape does not fit the network.
+        When the shape does not fit the network, or `solve` would refuse the network with this readout.
     """
     samples, pixels, channels = _shape(net, shape)
     checks.choice(readout, READOUTS, "readout")
@@ -104,11 +104,13 @@ def estimate_cost(
     gradients = checks.not_negative(gradients, "gradients")
     outputs = checks.count(outputs, "outputs")
     left = memory.available()
+    seconds = rates.gradient(net, sizes, outputs, readout)
     return Cost(
         memory=peak_memory(sizes, gradients, readout) / GIGABYTE,
         available=None if left is None else left / GIGABYTE,
-        seconds_per_gradient=rates.gradient(net, sizes, outputs, readout),
-        seconds_per_solve=rates.solve(net, sizes, outputs, readout, gradients),
+        seconds_per_gradient=seconds,
+        # one more gradient, for the Gaussian process
+        seconds_per_solve=(gradients + 1) * seconds + rates.steps(sizes, gradients),
         gradients=gradients,
         what=_describe(net, sizes),
     )

@@ -65,20 +65,18 @@ class DataTerm:
     def tangent(self, dQ: Array) -> tuple[Array, Array]:
         """(deps, dA) when Q_f moves along the symmetric dQ, whose lower triangle is read.
 
-        deps = -K_f^{-1} dQ eps and dA = deps eps^T + eps deps^T + D K_f^{-1} dQ K_f^{-1}.
+        deps = -K_f^{-1} dQ eps and dA = deps eps^T + eps deps^T + D K_f^{-1} dQ K_f^{-1},
+        the lower triangle of which is valid.
         """
         full = mirrored(dQ)
         left = dsymm(float(self.eps.shape[1]), self._matrix, full.T, side=0, lower=0)  # D K_f^{-1} dQ
-        dA = symmetric_product(left, self._inverse_mirrored)
         deps = -dsymm(1.0, self._matrix, full @ self.eps, side=0, lower=0)
+        del full
+        dA = symmetric_product(left, mirrored(self._matrix.T))
         outer = deps @ self.eps.T
         dA += outer
         dA += outer.T
         return deps, dA
-
-    @cached_property
-    def _inverse_mirrored(self) -> Array:
-        return mirrored(self._matrix.T)
 
     def without_matrices(self) -> DataTerm:
         """The same scalars and eps, without the n x n arrays."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from numerics.activations import named
 from numerics.network import Network
@@ -57,6 +57,21 @@ class Sizes:
         # the largest of many variances is about twice their mean
         rows = named(net.activation).rows(2 * (net.weight_variances[0] + net.bias_variance))
         return cls(samples, pixels, channels, hidden, ranks, fields[-1].fan_in, entries, sum(others), rows)
+
+    def part(self, samples: int, channels: int, statistics: int) -> Sizes:
+        """The same network on fewer data with as many or fewer channels."""
+        share = samples / self.samples
+        hidden = tuple(m * samples // self.samples for m in self.hidden)
+        return replace(
+            self,
+            samples=samples,
+            channels=channels,
+            hidden=hidden,
+            ranks=tuple(min(m, rank) for m, rank in zip(hidden, self.ranks, strict=True)),
+            entries=self.entries * share**2,
+            hidden_entries=self.hidden_entries * share**2,
+            statistics=statistics,
+        )
 
     @property
     def unknowns(self) -> int:

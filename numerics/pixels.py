@@ -32,9 +32,9 @@ class Group:
         return np.array(self.pairs, dtype=np.intp)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Receptive:
-    """Windows over (pooled) pixels.
+    """Windows over (pooled) pixels; equal where both are.
 
     Attributes
     ----------
@@ -46,6 +46,14 @@ class Receptive:
 
     windows: NDArray[np.intp]
     pools: tuple[tuple[int, ...], ...]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Receptive):
+            return NotImplemented
+        return self.pools == other.pools and np.array_equal(self.windows, other.windows)
+
+    def __hash__(self) -> int:
+        return hash((self.pools, self.windows.shape, tuple(self.windows.ravel().tolist())))
 
     @property
     def pixels_in(self) -> int:

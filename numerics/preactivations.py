@@ -181,6 +181,7 @@ class InputGatherer:
 
         parts = parallel.over_panels(work, parallel.panels(len(flat), ROWS), float(self.X.size))
         scratch.give(self.W)
+        del self.W
         T = sum(parts[1:], start=parts[0])
         return (T + T.T) / 2, flat.T @ u if u.size else u
 

@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import parallel
-from numerics.activations import OutOfRange
+from numerics.activations import OutOfRange, named
 from numerics.footprint import Sizes
-from numerics.network import Network
+from numerics.network import Network, fcn
 from numerics.problem import problem
 from numerics.secants import Secants
 
@@ -29,7 +30,7 @@ clock = time.perf_counter  # benchmarks on a busy machine count processor time i
 
 QUICK = 2e10  # multiplications of a gradient to be timed: half a second
 PATIENCE = 0.3  # seconds per measurement, or three runs of what takes longer
-FEWEST = 20  # samples
+STAND_IN = 1000  # samples
 LARGEST_INPUTS = 512  # channels
 WIDTH = 100.0  # of every layer timed: it does not matter
 
@@ -37,25 +38,24 @@ ENTRY = 230.0  # a kernel entry's functions, beside six products per channel
 WITH_MEANS, ROW = 3400.0, 50.0  # the same where units have means, and per number kept of a series
 SQUARE, CUBES = 900.0, {"mean_field": 0.45, "finite_fan_in": 7.0}  # n^2 and n^3 of the data term
 HELD_UP = 3.5e9  # by threads of BLAS that wait for more work while panels are made
-LAYER = 24.0  # m^3 of a hidden kernel, S^3 of the input layer
+LAYER = 24.0  # m^3 of a hidden kernel of full rank, S^3 of the input layer
 SECANTS, UNKNOWNS = (4, 12), 200_000
 
 
 def gradient(net: Network, sizes: Sizes, outputs: int, readout: str) -> float:
     """Seconds of one gradient, with as many threads as are set now; measured once per process and size."""
-    few = _quick(net, sizes, readout)
-    channels = few.channels - (net.bias_variance > 0)
-    shape = (few.samples, channels) if net.flat else (few.samples, few.pixels, channels)
-    timed = _timed(net.with_widths(WIDTH), shape, outputs, readout, parallel.thread_count())
+    plain, few = _quick(net, sizes, readout)
+    channels = few.channels - (plain.bias_variance > 0)
+    shape = (few.samples, channels) if plain.flat else (few.samples, few.pixels, channels)
+    timed = _timed(plain, shape, outputs, readout, parallel.thread_count())
     return timed * multiplications(sizes, readout) / multiplications(few, readout)
 
 
-def solve(net: Network, sizes: Sizes, outputs: int, readout: str, gradients: float) -> float:
-    """Seconds of a solve: one more gradient for the Gaussian process, and a step after each."""
+def steps(sizes: Sizes, gradients: float) -> float:
+    """Seconds of the steps after so many gradients."""
     line, square = _steps()
     kept = [min(k, sizes.most_secants) for k in range(1, int(gradients))]
-    steps = sizes.unknowns * sum(line * k + square * k * k for k in kept)
-    return (gradients + 1) * gradient(net, sizes, outputs, readout) + steps
+    return sizes.unknowns * sum(line * k + square * k * k for k in kept)
 
 
 def multiplications(sizes: Sizes, readout: str) -> float:
@@ -71,7 +71,8 @@ def multiplications(sizes: Sizes, readout: str) -> float:
         + sizes.hidden_entries * functions
         + SQUARE * sizes.samples**2
         + CUBES[readout] * sizes.samples**3
-        + LAYER * (sizes.channels**3 + sum(m**3 for m in sizes.hidden))
+        + LAYER * sizes.channels**3
+        + LAYER / 2 * sum(m**2 * rank + rank**3 for m, rank in zip(sizes.hidden, sizes.ranks, strict=True))
     )
 
 
@@ -81,19 +82,32 @@ def forget() -> None:
     _steps.cache_clear()
 
 
-def _quick(net: Network, sizes: Sizes, readout: str) -> Sizes:
-    """As many of the samples as a quick gradient has, and of the channels if there are very many."""
-    channels = min(sizes.channels - (net.bias_variance > 0), LARGEST_INPUTS)
+def _quick(net: Network, sizes: Sizes, readout: str) -> tuple[Network, Sizes]:
+    """The network with variances of order one, and as many samples as a quick gradient has, and channels if
+    there are very many; of hidden kernels that are large for a single datum, a smaller network stands in."""
+    plain = _with_variances(net.with_widths(WIDTH), 1.0)
+    biased = net.bias_variance > 0
+    channels = min(sizes.channels, LARGEST_INPUTS + biased)
+    rows = named(net.activation).rows(2.0 * (1.0 + biased))
 
-    def part(samples: int) -> Sizes:
-        return Sizes.of(net, samples, sizes.pixels, channels)
+    def work(samples: int) -> float:
+        return multiplications(sizes.part(samples, channels, rows), readout)
 
-    few, too_many = min(FEWEST, sizes.samples), sizes.samples + 1
+    if work(1) > QUICK:
+        plain = fcn((WIDTH,) * min(len(net.widths), 2), activation=net.activation)
+        return _quick(plain, Sizes.of(plain, STAND_IN, 1, 32), "mean_field")
+    few, too_many = 1, sizes.samples + 1
     while too_many - few > 1:
         middle = (few + too_many) // 2
-        quick = multiplications(part(middle), readout) <= QUICK
-        few, too_many = (middle, too_many) if quick else (few, middle)
-    return part(few)
+        few, too_many = (middle, too_many) if work(middle) <= QUICK else (few, middle)
+    return plain, sizes.part(few, channels, rows)
+
+
+def _with_variances(net: Network, variance: float) -> Network:
+    bias = variance if net.bias_variance > 0 else 0.0
+    return replace(
+        net, weight_variances=(variance,) * len(net.widths), bias_variance=bias, readout_variance=1.0
+    )
 
 
 @cache
@@ -101,10 +115,10 @@ def _timed(net: Network, shape: tuple[int, ...], outputs: int, readout: str, thr
     """Seconds of a gradient on random data, at a state off the Gaussian process, with the threads set now."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal(shape), rng.standard_normal((shape[0], outputs))
-    for scale in (1.0, 0.1, 0.01):
-        with suppress(OutOfRange):  # an activation may refuse inputs that are larger than the user's
-            return _gradient(net, scale * X, y, readout)
-    return _gradient(net, 0.001 * X, y, readout)
+    for variance in (1.0, 1e-2, 1e-4):
+        with suppress(OutOfRange):  # a steep activation may refuse variances of order one
+            return _gradient(_with_variances(net, variance), X, y, readout)
+    return _gradient(_with_variances(net, 1e-6), X, y, readout)
 
 
 def _gradient(net: Network, X: Array, y: Array, readout: str) -> float:

@@ -61,6 +61,9 @@ def forget() -> None:
 def give(array: Array) -> None:
     """Keep an array that `take` gave."""
     whole = array if array.base is None else array.base
+    if whole.nbytes >= LARGE:
+        return
     with _lock:
-        if whole.nbytes < LARGE and sum(kept.nbytes for kept in _free) + whole.nbytes <= KEPT:
-            _free.append(whole)
+        _free.append(whole)
+        while sum(kept.nbytes for kept in _free) > KEPT:
+            del _free[0]  # the oldest: of a size that is not asked for any more

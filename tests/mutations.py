@@ -345,7 +345,7 @@ MUTATIONS = [
         ),
         (
             "K_f^{-1} dQ for K_f^{-1} dQ K_f^{-1}",
-            "dA = symmetric_product(left, self._inverse_mirrored)",
+            "dA = symmetric_product(left, mirrored(self._matrix.T))",
             "dA = left.copy()",
             HESSIAN,
         ),

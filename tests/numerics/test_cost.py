@@ -20,9 +20,12 @@ from numerics import (
     solve,
     solve_path,
 )
+from numerics.activations import quadrature
 from numerics.cost import typical_gradients
 from numerics.footprint import BUFFERS, FRAGMENTS, Sizes, peak_memory
+from numerics.pixels import blocks, dense
 
+STEEP = quadrature("steep", lambda h: np.tanh(4 * h), lambda h: 4 * (1 - np.tanh(4 * h) ** 2))
 TEACHER = datasets.make_linear_cnn(300, 6, 40)
 FLAT = np.random.default_rng(0).standard_normal((140, 8))
 RUNS = {
@@ -76,7 +79,8 @@ def work(net, shape, readout="mean_field"):
     n, pixels, size = shape if len(shape) == 3 else (shape[0], 1, shape[1])
     entries = pixels * n**2 / 2 * (6 * size + 230)
     data = 900 * n**2 + {"mean_field": 0.45, "finite_fan_in": 7}[readout] * n**3
-    hidden = (len(net.widths) - 1) * (24 * n**3 + 230 * n**2 / 2)
+    rank = min(n, size + 1) if net.activation == "linear" else n
+    hidden = (len(net.widths) - 1) * (12 * (n**2 * rank + rank**3) + 230 * n**2 / 2)
     held_up = min(3.5e9, entries / 2) if n >= 1400 and not hidden else 0  # two threads in each other's way
     return entries + data + 24 * size**3 + hidden + held_up
 
@@ -103,6 +107,7 @@ def known_machine(monkeypatch):
         (cnn(640), (8192, 20, 64), "mean_field"),
         (fcn(500), (9000, 32), "finite_fan_in"),
         (fcn((500, 400)), (3000, 32), "mean_field"),
+        (fcn((500, 400), activation="linear"), (4000, 16), "mean_field"),
         (fcn(500), (100, 3000), "mean_field"),
     ],
 )
@@ -161,7 +166,10 @@ def test_a_shape_is_timed_once_and_at_any_width(stopwatch):
         (fcn((50, 50), activation="relu", bias_variance=0.2), (100, 8), "mean_field"),
         (fcn(50, activation="tanh"), (100, 8), "mean_field"),
         (fcn(50, 1e4, activation="tanh"), (100, 8), "mean_field"),  # which needs small inputs
+        (fcn(50, 1e10, activation=STEEP), (100, 8), "mean_field"),
         (cnn((math.inf, math.inf), windows=(3,)), (30, 6, 4), "mean_field"),
+        (cnn((50, 50), windows=(blocks(6, 3),), readout=dense(2)), (30, 6, 4), "mean_field"),
+        (cnn((50, 50, 50), windows=(2, 2)), (5, 200, 3), "mean_field"),  # too large for a single datum
         (fcn(50), (100, 8), "finite_fan_in"),
     ],
 )
