@@ -17,6 +17,7 @@ def test_the_same_memory_is_taken_again():
     with scratch.arrays(2, 1000) as (one, other):
         assert one.shape == other.shape == (1000,)
         assert not np.shares_memory(one, other)
+    assert scratch.take(1200).shape == (1200,)  # more than any that is kept
     again = scratch.take(900)
     assert again.shape == (900,)
     assert np.shares_memory(again, one) or np.shares_memory(again, other)
