@@ -42,8 +42,8 @@ class Sizes:
     ranks: tuple[int, ...]
     readout_pixels: int
     entries: float
-    hidden_entries: float = 0.0
-    statistics: int = 1
+    hidden_entries: float
+    statistics: int
 
     @classmethod
     def of(cls, net: Network, samples: int, pixels: int, channels: int) -> Sizes:
