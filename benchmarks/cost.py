@@ -51,10 +51,11 @@ def peak():
 
 def measure(kind, n, width, clock):
     """One problem in this process, as JSON."""
-    import numerics.rates
-    from numerics import estimate_cost, scratch, solve
+    import numerics.costs.rates
+    from numerics import estimate_cost, solve
+    from numerics.machine import scratch
 
-    numerics.rates.clock = clock
+    numerics.costs.rates.clock = clock
     net, X, y, noise = make(kind, n, width)
     solve(*make(kind, 40, width))  # warm kernels
     typical = estimate_cost(net, X.shape)

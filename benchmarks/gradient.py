@@ -11,9 +11,10 @@ import time
 import numpy as np
 from scipy.linalg import blas, lapack
 
-from numerics import cnn, datasets, parallel
-from numerics.hessian import Hessian
-from numerics.problem import problem
+from numerics import cnn, datasets
+from numerics.free_energy.hessian import Hessian
+from numerics.free_energy.problem import problem
+from numerics.machine import parallel
 
 N_PATCHES, PATCH_SIZE = 20, 64
 

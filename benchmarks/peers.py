@@ -22,14 +22,15 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.optimize import NoConvergence, newton_krylov
 
-from numerics import cnn, datasets, fcn, parallel
-from numerics.complex_width import ComplexWidth
-from numerics.continuation import Branch
-from numerics.data_terms import mean_field
-from numerics.dense import mirrored, product
-from numerics.fixed_point import Status
-from numerics.preactivations import HiddenKernel, InputKernel
-from numerics.problem import problem
+from numerics import cnn, datasets, fcn
+from numerics.free_energy.data_terms import mean_field
+from numerics.free_energy.problem import problem
+from numerics.kernels.preactivations import HiddenKernel, InputKernel
+from numerics.machine import parallel
+from numerics.machine.dense import mirrored, product
+from numerics.solving.complex_width import ComplexWidth
+from numerics.solving.continuation import Branch
+from numerics.solving.outcome import Status
 
 TOL = 1e-8
 MEMORY = 8

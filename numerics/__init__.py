@@ -2,14 +2,14 @@
 
 from numerics import activations, datasets, reduced
 from numerics.activations import ACTIVATIONS
-from numerics.branches import Branches
-from numerics.complex_width import alpha_series
-from numerics.cost import Cost, NotEnoughMemory, estimate_cost
+from numerics.costs.cost import Cost, NotEnoughMemory, estimate_cost
 from numerics.network import Network, cnn, fcn
-from numerics.path import ConvergenceError, NegativeCurvature, Path
-from numerics.solution import Solution
+from numerics.solutions.branches import Branches
+from numerics.solutions.path import ConvergenceError, NegativeCurvature, Path
+from numerics.solutions.solution import Solution
+from numerics.solutions.storage import load
 from numerics.solver import from_sigma, solve, solve_branches, solve_path
-from numerics.storage import load
+from numerics.solving.complex_width import alpha_series
 
 __all__ = [
     "ACTIVATIONS",

@@ -12,12 +12,16 @@ from typing import NoReturn
 import numpy as np
 from tqdm import tqdm
 
-from numerics import checks, command_solve, commands_reduced, compare, datasets, files, report
-from numerics.cost import GIGABYTE, typical_gradients
+from numerics import checks, compare, datasets
+from numerics.commands import reduced as commands_reduced
+from numerics.commands import report
+from numerics.commands import solve as command_solve
+from numerics.costs.cost import GIGABYTE, typical_gradients
+from numerics.costs.footprint import Sizes, peak_memory
 from numerics.datasets import Dataset
-from numerics.footprint import Sizes, peak_memory
+from numerics.machine import files
 from numerics.network import cnn
-from numerics.path import ConvergenceError
+from numerics.solutions.path import ConvergenceError
 
 CHANNELS = "2560,1280,640,320,160,80"
 
@@ -113,7 +117,7 @@ def _compare(options: argparse.Namespace) -> None:
         result = compare.compare(net, data, options.noise_variance, widths, progress, check)
     print(report.text(result))
     if options.plot:
-        from numerics import plots
+        from numerics.commands import plots
 
         plots.save(plots.comparison(result), options.plot)
     if options.out:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from numerics import reduced
-from numerics.continuation import Branch
 from numerics.datasets import Dataset
+from numerics.free_energy.perturbation import FirstOrder
+from numerics.free_energy.problem import Problem, problem
 from numerics.network import Network
-from numerics.path import ConvergenceError
-from numerics.perturbation import FirstOrder
-from numerics.problem import Problem, problem
-from numerics.solution import Solution
+from numerics.solutions.path import ConvergenceError
+from numerics.solutions.solution import Solution
 from numerics.solver import admit, solve_on
+from numerics.solving.continuation import Branch
 
 Array = NDArray[np.float64]
 

@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
-from numerics.branches import FROM_GP, Branches
-from numerics.chain import Blocks
-from numerics.continuation import Branch
-from numerics.cost import refuse_what_does_not_fit
-from numerics.fixed_point import Outcome, Status, evaluate
+from numerics.costs.cost import refuse_what_does_not_fit
+from numerics.free_energy.chain import Blocks
+from numerics.free_energy.pixel_correlation import refuse_correlated_pixels
+from numerics.free_energy.problem import Problem, problem
+from numerics.free_energy.state import evaluate
 from numerics.network import Network
-from numerics.path import ConvergenceError, NegativeCurvature, Path
-from numerics.pixel_correlation import refuse_correlated_pixels
-from numerics.problem import Problem, problem
-from numerics.solution import Solution
-from numerics.starts import from_covariance, from_mean, theta_of, thetas_of
+from numerics.solutions.branches import FROM_GP, Branches
+from numerics.solutions.path import ConvergenceError, NegativeCurvature, Path
+from numerics.solutions.solution import Solution
+from numerics.solutions.starts import from_covariance, from_mean, theta_of, thetas_of
+from numerics.solving.continuation import Branch
+from numerics.solving.outcome import Outcome, Status
 
 Array = NDArray[np.float64]
 

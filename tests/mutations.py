@@ -164,11 +164,11 @@ MUTATIONS = [
         ("1/N is not 1/width", "else 1.0 / width for", "else 2.0 / width for", ORACLE),
     ),
     *_in(
-        "numerics/fixed_point.py",
+        "numerics/free_energy/state.py",
         ("KL times 1/N", "layer.KL / x if", "layer.KL * x if", GRADIENT),
     ),
     *_in(
-        "numerics/chain.py",
+        "numerics/free_energy/chain.py",
         ("KL loses 1/2", "np.expm1(t) - t)) / 2", "np.expm1(t) - t))", GRADIENT),
         ("sign of log det in KL", "np.expm1(t) - t", "np.expm1(t) + t", GRADIENT),
         ("R for its square root", "for power in (1.0, 0.5, -0.5)", "for power in (1.0, 1.0, -0.5)", GRADIENT),
@@ -181,7 +181,7 @@ MUTATIONS = [
         ("1/N_1 in every layer", "inverse_widths[level]", "inverse_widths[0]", DEEP_GRADIENT),
     ),
     *_in(
-        "numerics/hessian.py",
+        "numerics/free_energy/hessian.py",
         (
             "response of the pulls doubled",
             "block *= -x",
@@ -204,17 +204,17 @@ MUTATIONS = [
         ("T dK T dropped", "+ product(product(self.T, move.dK), self.T)", "", PRODUCT),
     ),
     *_in(
-        "numerics/stability.py",
+        "numerics/solutions/stability.py",
         ("largest for smallest eigenvalue", 'which="SA"', 'which="LA"', LEAST),
         ("second eigenvalue", "hessian.dense())[0]", "hessian.dense())[1]", PASS),
     ),
     *_in(
-        "numerics/branches.py",
+        "numerics/solutions/branches.py",
         ("highest free energy first", "key=lambda branch: branch", "key=lambda branch: -branch", VALLEYS),
         ("everything is one branch", "SAME = 1e-4", "SAME = 1e4", VALLEYS),
     ),
     *_in(
-        "numerics/secants.py",
+        "numerics/solving/secants.py",
         ("recycled as at the old width", "G *= factor", "G *= 1.0", f"{SECANTS}_recycled{OTHER_WIDTH}"),
         (
             "E for its change when recycled",
@@ -226,24 +226,24 @@ MUTATIONS = [
         ("weights of scaled secants", "/ values[kept]) / scale", "/ values[kept])", LINEAR_SECANTS),
     ),
     *_in(
-        "numerics/dense.py",
+        "numerics/machine/dense.py",
         ("sum for the symmetric part", "block /= 2", "block /= 1", DEEP_GRADIENT),
         ("the other Gram matrix", "trans=1 - turned", "trans=turned", DEEP_GRADIENT),
         ("the other triangle", "lower=turned", "lower=1 - turned", TRIANGLE),
     ),
     *_in(
-        "numerics/metric.py",
+        "numerics/free_energy/metric.py",
         ("off-diagonal entries once", "_scale_off_diagonal(part, ROOT2)", "part *= 1", METRIC),
     ),
     *_in(
-        "numerics/newton.py",
+        "numerics/solving/newton.py",
         ("half a geodesic", "np.exp(h / 2)", "np.exp(h / 4)", ONE_STEP),
         ("steepest descent for conjugate gradients", "(float(residual @ residual) / r2) * d", "0 * d", CG),
         ("the other end of the trusted region", "(-b + np.sqrt(", "(-b - np.sqrt(", CG),
         ("products are free", "gradients += PRODUCT * step.products", "gradients += 1", BUDGET),
     ),
     *_in(
-        "numerics/chain.py",
+        "numerics/free_energy/chain.py",
         (
             "slope of a mean twice",
             "MeanPull.of(layer.mean, slope / 2",
@@ -264,13 +264,13 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "numerics/means.py",
+        "numerics/free_energy/means.py",
         ("a mean's KL twice", "float(self.mu @ self.mu) / 2", "float(self.mu @ self.mu)", MEAN_ENERGY),
         ("sign of v", "mean.mu - x * s", "mean.mu + x * s", MEAN_GRADIENT),
         ("residual of a mean without 1/N", "off = mean.m - x *", "off = mean.m - 1 *", MEAN_RESIDUAL),
     ),
     *_in(
-        "numerics/factors.py",
+        "numerics/free_energy/factors.py",
         ("small eigenvalues first", "vectors[:, kept][:, ::-1]", "vectors[:, kept]", SMALL_RANK),
         ("congruence by L^T", "M, transposed=True)", "M, transposed=False)", PRODUCT),
         ("whole diagonal of W", "Phi[np.diag_indices(len(Phi))] /= 2", "Phi += 0", PRODUCT),
@@ -294,7 +294,7 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "numerics/preactivations.py",
+        "numerics/kernels/preactivations.py",
         (
             "variances' derivative dropped",
             "np.multiply(flat_diagonal[",
@@ -309,7 +309,7 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "numerics/problem.py",
+        "numerics/free_energy/problem.py",
         (
             "weights without their fan-in",
             "net.weight_variances[0] / size",
@@ -336,7 +336,7 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "numerics/data_terms.py",
+        "numerics/free_energy/data_terms.py",
         (
             "sigma for sigma^2 in K_f",
             "Q[np.diag_indices(n)] += noise_variance",
@@ -369,7 +369,7 @@ MUTATIONS = [
         ("sign of d K_f^{-1}", "left = dsymm(float(", "left = dsymm(-float(", HESSIAN),
     ),
     *_in(
-        "numerics/fan_in.py",
+        "numerics/free_energy/fan_in.py",
         ("half the fan-in's part of Psi", "0.5 * self.P * (q", "0.25 * self.P * (q", SADDLE),
         (
             "response to p instead of q",
@@ -394,7 +394,7 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "numerics/kernel_maps.py",
+        "numerics/kernels/kernel_maps.py",
         ("mirror images counted once", "2 * scale, out=out", "scale, out=out", ADJOINT),
         ("diagonal counted twice", "np.tril(corner, -1)", "np.tril(corner, 0)", PULL),
         (
@@ -417,7 +417,7 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "numerics/perturbation.py",
+        "numerics/free_energy/perturbation.py",
         (
             "slope not per prior variance",
             "(std[:, None] * T[0] * std, *hidden)",
@@ -436,7 +436,7 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "numerics/solution.py",
+        "numerics/solutions/solution.py",
         ("alpha per sample", "field.y)) / field.target_norm2", "field.y)) / len(field.y)", TARGET_UNITS),
         ("sign of eps in f_bar", "field.y - field.noise", "field.y + field.noise", FITTED),
         (
@@ -456,7 +456,7 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "numerics/prediction.py",
+        "numerics/solutions/prediction.py",
         ("covariance grows by what is learned", "own - reduced.T", "own + reduced.T", COVARIANCE),
         ("variance without training noise", "] += self.chain.noise_variance[heard]", "] += 1e-6", NEXT_DATUM),
         ("sign of the mean", "[0]) @ self.weights for", "[0]) @ -self.weights for", JOINT),
@@ -476,27 +476,27 @@ MUTATIONS = [
         ("draws of the variance's size", "(U * np.sqrt(np.", "(U * (np.", DRAWS),
     ),
     *_in(
-        "numerics/footprint.py",
+        "numerics/costs/footprint.py",
         ("triangles for squares", "(0.5 if j == k else 1.0)", "1.0", COST_SIZES),
         ("secants once", "1.2 * kept", "0.6 * kept", COST_SECANTS),
     ),
     *_in(
-        "numerics/pixel_correlation.py",
+        "numerics/free_energy/pixel_correlation.py",
         ("one pixel's weights for all", "len(blocks) * width)", "width)", RANDOM_READOUTS),
         ("T without the width", "/ (2 * width))", "/ 2)", RANDOM_READOUTS),
         ("part of the data at full width", "bound.net.width * count / samples", "bound.net.width", SAME_LOAD),
     ),
     *_in(
-        "numerics/archive.py",
+        "numerics/solutions/archive.py",
         ("noise of another problem", "(a.noise_variance, b.noise_variance)", "(a.y, b.y)", OTHER_PROBLEM),
     ),
     *_in(
-        "numerics/results.py",
+        "numerics/commands/results.py",
         ("loose solutions kept", "found.residual <= tol", "found.residual <= 1.0", LOOSE),
         ("error per sample", "/ np.mean(self.y**2)", "/ len(self.y)", TEST_ERROR),
     ),
     *_in(
-        "numerics/rates.py",
+        "numerics/costs/rates.py",
         ("hidden kernels' functions left out", "sizes.hidden_entries * functions", "0.0", COST_SECONDS_DEEP),
         ("n^2 for n^3", "sizes.samples**3\n", "sizes.samples**2\n", COST_SECONDS),
         (
@@ -507,12 +507,12 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "numerics/feature_load.py",
+        "numerics/solutions/feature_load.py",
         ("load with the other sign", "eigh(covariance - prior)", "eigh(prior - covariance)", LOAD),
         ("smallest change first", "np.argsort(-np.abs", "np.argsort(np.abs", LOAD),
     ),
     *_in(
-        "numerics/prediction.py",
+        "numerics/solutions/prediction.py",
         (
             "test points without means",
             "else Q_cross @ self.v[level]",
@@ -563,7 +563,7 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "numerics/scratch.py",
+        "numerics/machine/scratch.py",
         ("arrays too small", "size <= array.size <= 2 * size", "array.size <= 2 * size", SCRATCH),
     ),
     *_in(
@@ -618,7 +618,7 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "numerics/starts.py",
+        "numerics/solutions/starts.py",
         ("units of the start", "np.multiply.outer(std, std))", "std)", RESIDUAL),
     ),
     *_in(

@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from numerics import cnn, datasets, memory, reduced, solve
+from numerics import cnn, datasets, reduced, solve
 from numerics.cli import main
 from numerics.compare import compare
+from numerics.machine import memory
 
 SMALL = ["--n", "60", "--n-test", "20", "--n-patches", "3", "--patch-size", "8", "--channels", "400,25"]
 
@@ -168,7 +169,7 @@ def test_module_and_script_are_the_same_program():
 
 def test_logarithmic_errors_keep_their_minor_ticks():
     pytest.importorskip("matplotlib")
-    from numerics import plots
+    from numerics.commands import plots
 
     data = datasets.make_linear_cnn(40, 2, 5, seed=2, n_test=10)
     panels = plots.comparison(compare(cnn(50), data, 0.1, [100.0, 50.0])).axes

@@ -5,9 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from numerics import command_solve, fcn, load, memory, solve, solve_path
+from numerics import fcn, load, solve, solve_path
 from numerics.cli import main
-from numerics.problem_file import read
+from numerics.commands import solve as command_solve
+from numerics.commands.problem_file import read
+from numerics.machine import memory
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((24, 4))

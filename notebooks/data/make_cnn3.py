@@ -14,7 +14,7 @@ from recording import Recording
 from scipy.special import erf
 
 from numerics import cnn, datasets, solve
-from numerics.preactivations import InputKernel
+from numerics.kernels.preactivations import InputKernel
 
 DRAWS, TEACHER_SEED, NOISE_VARIANCE = 5, 0, 0.005
 WIDTH = 100.0

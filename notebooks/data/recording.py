@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from numerics.files import write_atomically
+from numerics.machine.files import write_atomically
 
 
 class Recording:

@@ -6,9 +6,9 @@ import numpy as np
 from oracle import Oracle
 
 from numerics import cnn
-from numerics.data_terms import mean_field
-from numerics.preactivations import InputKernel
-from numerics.problem import problem
+from numerics.free_energy.data_terms import mean_field
+from numerics.free_energy.problem import problem
+from numerics.kernels.preactivations import InputKernel
 
 
 class Small:

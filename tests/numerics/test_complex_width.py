@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from numerics import alpha_series, cnn, solve
-from numerics.complex_width import ComplexWidth
-from numerics.problem import problem
+from numerics.free_energy.problem import problem
+from numerics.solving.complex_width import ComplexWidth
 
 
 @pytest.fixture

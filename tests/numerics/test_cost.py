@@ -8,21 +8,12 @@ import numpy as np
 import pytest
 from deep_problems import NETWORKS, small
 
-from numerics import (
-    NotEnoughMemory,
-    cnn,
-    datasets,
-    estimate_cost,
-    fcn,
-    memory,
-    parallel,
-    rates,
-    solve,
-    solve_path,
-)
+from numerics import NotEnoughMemory, cnn, datasets, estimate_cost, fcn, solve, solve_path
 from numerics.activations import quadrature
-from numerics.cost import typical_gradients
-from numerics.footprint import BUFFERS, FRAGMENTS, Sizes, peak_memory
+from numerics.costs import rates
+from numerics.costs.cost import typical_gradients
+from numerics.costs.footprint import BUFFERS, FRAGMENTS, Sizes, peak_memory
+from numerics.machine import memory, parallel
 from numerics.pixels import blocks, dense
 
 STEEP = quadrature("steep", lambda h: np.tanh(4 * h), lambda h: 4 * (1 - np.tanh(4 * h) ** 2))

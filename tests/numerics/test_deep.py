@@ -16,8 +16,8 @@ from deep_problems import (
 from small_problems import symmetric
 
 from numerics import cnn, fcn, solve, solve_path
-from numerics.fixed_point import evaluate
-from numerics.problem import problem
+from numerics.free_energy.problem import problem
+from numerics.free_energy.state import evaluate
 
 NOISE = 0.05
 
@@ -57,7 +57,7 @@ def test_three_layer_cnn_reference():
 
 
 def test_gradient_of_the_free_energy_by_differences_of_order_two(network):
-    """At a state far from any solution: every layer, in the coordinates of `numerics.chain`."""
+    """At a state far from any solution: every layer, in the coordinates of `numerics.free_energy.chain`."""
     net, X, y = network
     bound = problem(net, X, y, NOISE)
     chain, x = bound.field.chain, bound.inverse_widths

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from numerics import dense, parallel
-from numerics.factors import Factor
+from numerics.free_energy.factors import Factor
+from numerics.machine import dense, parallel
 
 SIZE = dense.TILE + 5
 rng = np.random.default_rng(0)

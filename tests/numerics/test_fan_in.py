@@ -8,10 +8,10 @@ from deep_problems import NETWORKS, small
 from small_problems import symmetric
 
 from numerics import cnn, datasets, fcn, load, solve, solve_path
-from numerics.data_terms import mean_field
-from numerics.fan_in import Spectrum, finite_fan_in
-from numerics.fixed_point import evaluate
-from numerics.problem import problem
+from numerics.free_energy.data_terms import mean_field
+from numerics.free_energy.fan_in import Spectrum, finite_fan_in
+from numerics.free_energy.problem import problem
+from numerics.free_energy.state import evaluate
 
 LAW = "finite_fan_in"
 ALIKE = [name for name in NETWORKS if "pool" not in name]

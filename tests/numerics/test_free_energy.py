@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_problems import ReadoutMap, Small, symmetric
 
-from numerics.dense import mirrored
-from numerics.fixed_point import evaluate
+from numerics.free_energy.state import evaluate
+from numerics.machine.dense import mirrored
 
 C = 40.0
 

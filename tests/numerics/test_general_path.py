@@ -8,10 +8,11 @@ space: the same theory by other code.
 import numpy as np
 import pytest
 
-from numerics import fixed_point, pixels, solve
-from numerics.chain import Chain
-from numerics.fixed_point import Status
-from numerics.kernel_maps import KernelMap
+from numerics import pixels, solve
+from numerics.free_energy.chain import Chain
+from numerics.kernels.kernel_maps import KernelMap
+from numerics.solving import fixed_point
+from numerics.solving.outcome import Status
 
 
 @pytest.mark.parametrize("C", [200.0, 10.0, 2.0])

@@ -8,9 +8,9 @@ from deep_problems import NETWORKS, RELU_NETWORKS, small
 from small_problems import symmetric
 
 from numerics import fcn
-from numerics.fixed_point import evaluate
-from numerics.hessian import Hessian
-from numerics.problem import problem
+from numerics.free_energy.hessian import Hessian
+from numerics.free_energy.problem import problem
+from numerics.free_energy.state import evaluate
 
 NOISE = 0.05
 SINGLE = {

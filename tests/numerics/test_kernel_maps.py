@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from small_problems import ReadoutMap, Small, symmetric
 
-from numerics import panels, parallel
+from numerics.kernels import panels
+from numerics.machine import parallel
 
 # sums of at most 257^2 products of order one, in another order
 TOLERANCE = 1e-12

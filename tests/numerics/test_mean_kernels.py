@@ -7,9 +7,9 @@ from deep_problems import OVERLAPPING, POOLED, arccosine_kernel
 from small_problems import symmetric
 
 from numerics.activations import named
-from numerics.kernel_maps import KernelMap
+from numerics.kernels.kernel_maps import KernelMap
+from numerics.kernels.preactivations import HiddenKernel, InputKernel
 from numerics.pixels import blocks, dense
-from numerics.preactivations import HiddenKernel, InputKernel
 
 ORDERS = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
 

@@ -10,8 +10,8 @@ from scipy.special import ndtr
 from small_problems import symmetric
 
 from numerics import cnn, fcn, from_sigma, load, solve, solve_branches
-from numerics.fixed_point import evaluate
-from numerics.problem import problem
+from numerics.free_energy.problem import problem
+from numerics.free_energy.state import evaluate
 
 NOISE = 0.05
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_problems import symmetric
 
-from numerics.metric import FisherMetric
+from numerics.free_energy.metric import FisherMetric
 
 SHAPES = ((5, 5), (1, 1), (7, 7), (5,), (1,), (7,))
 WIDTHS = (40.0, 10.0, 30.0)

@@ -7,10 +7,11 @@ import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, cubic_teacher, small
 from small_problems import symmetric
 
-from numerics import ConvergenceError, NegativeCurvature, fcn, fixed_point, load, newton, solve, solve_path
-from numerics.fixed_point import Status
-from numerics.hessian import Hessian
-from numerics.problem import problem
+from numerics import ConvergenceError, NegativeCurvature, fcn, load, solve, solve_path
+from numerics.free_energy.hessian import Hessian
+from numerics.free_energy.problem import problem
+from numerics.solving import fixed_point, newton
+from numerics.solving.outcome import Status
 
 NOISE = 0.05
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from numerics import ConvergenceError, cnn, datasets, fixed_point, parallel, solve, solve_path
-from numerics.continuation import Branch
-from numerics.problem import problem
+from numerics import ConvergenceError, cnn, datasets, solve, solve_path
+from numerics.free_energy.problem import problem
+from numerics.machine import parallel
+from numerics.solving import fixed_point
+from numerics.solving.continuation import Branch
 
 
 def test_solutions_come_in_the_order_asked_for_duplicates_and_infinity_included(small):

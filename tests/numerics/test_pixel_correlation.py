@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from numerics import cnn, datasets, fcn, load, pixel_correlation, solve, solve_branches, solve_path
-from numerics.pixel_correlation import _matrix, _pixel_blocks, _scalar, scalar_error
-from numerics.problem import problem
+from numerics import cnn, datasets, fcn, load, solve, solve_branches, solve_path
+from numerics.free_energy import pixel_correlation
+from numerics.free_energy.pixel_correlation import _matrix, _pixel_blocks, _scalar, scalar_error
+from numerics.free_energy.problem import problem
 
 LAW = "finite_fan_in"
 NOISE = 0.1

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from numerics import scratch
+from numerics.machine import scratch
 
 
 @pytest.fixture(autouse=True)

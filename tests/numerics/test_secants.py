@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numerics.secants import DOUBLES, FEWEST, MOST, Secants, room
+from numerics.solving.secants import DOUBLES, FEWEST, MOST, Secants, room
 
 SIZE = 6
 rng = np.random.default_rng(0)

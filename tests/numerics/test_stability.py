@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, cubic_teacher, small
 
-from numerics import ConvergenceError, fcn, load, newton, solve, solve_branches, stability
-from numerics.fixed_point import evaluate
-from numerics.hessian import Hessian
+from numerics import ConvergenceError, fcn, load, solve, solve_branches
+from numerics.free_energy.hessian import Hessian
+from numerics.free_energy.state import evaluate
+from numerics.solutions import stability
+from numerics.solving import newton
 
 NOISE = 0.05
 

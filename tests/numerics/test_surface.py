@@ -10,7 +10,7 @@ import pytest
 from deep_problems import NETWORKS, reference_fcn, small
 
 from numerics import cnn, datasets, fcn, solve, solve_path
-from numerics.kernel_maps import KernelMap
+from numerics.kernels.kernel_maps import KernelMap
 
 NOISE = 0.05
 DEEP = [name for name, (net, _) in NETWORKS.items() if len(net.widths) > 1]

@@ -1,0 +1,1 @@
+"""The command line: what its subcommands do, read, write and draw."""

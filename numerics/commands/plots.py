@@ -1,0 +1,91 @@
+"""Figures of what varies. Needs the extra `plot`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numerics.compare import Comparison
+from numerics.machine.files import write_atomically
+from numerics.solutions.summary import LOAD_WORTH_A_NOTE
+
+MATRIX, TANGENT, SCALAR, RIDGE, GREY = "#1b4f9c", "#d1495b", "#3b8f5a", "#e09f3e", "#777777"
+
+
+def new(size: tuple[float, float]) -> Any:
+    """An empty matplotlib Figure, in inches.
+
+    Raises
+    ------
+    ImportError
+        With the remedy, when matplotlib is missing.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as missing:
+        raise ImportError("plots need matplotlib: pip install 'feature-eos[plot]'") from missing
+    return Figure(figsize=size, layout="constrained")
+
+
+def comparison(result: Comparison) -> Any:
+    """A matplotlib Figure of three panels over C: alpha, the learned direction, the errors."""
+    rows = sorted((row for row in result.rows if math.isfinite(row.width)), key=lambda row: row.width)
+    gp = next(row for row in result.rows if math.isinf(row.width))
+    width = np.array([row.width for row in rows])
+
+    def column(name: str) -> np.ndarray:
+        return np.array([getattr(row, name) for row in rows])
+
+    figure = new((13.5, 4.2))
+    overlap_axes, learned_axes, error_axes = figure.subplots(1, 3)
+    _alpha_panel(overlap_axes, result, width, column, gp.alpha)
+
+    learned_axes.plot(width, column("overlap"), "o-", color=MATRIX, label=r"$l_*/l_{\rm GP}$")
+    learned_axes.plot(width, column("chi_response"), "s-", color=SCALAR, label=r"$\chi$ (response)")
+    learned_axes.plot(width, column("readout_load"), "^-", color=GREY, label="readout load")
+    learned_axes.axhline(LOAD_WORTH_A_NOTE, color=GREY, lw=0.8, ls=":")
+    learned_axes.set(yscale="log", title="How much is learned")
+    learned_axes.legend()
+
+    error_axes.plot(width, column("train_error"), "o-", color=MATRIX, label="train")
+    if np.isfinite(gp.test_error):
+        test, std = column("test_error"), column("test_std") ** 2
+        error_axes.plot(width, test, "s-", color=TANGENT, label="test")
+        error_axes.plot(width, std, "^--", color=GREY, label=r"(mean predictive std)$^2$")
+        error_axes.axhline(gp.test_error, color=TANGENT, lw=0.8, ls=":", label="test, $C=\\infty$")
+    error_axes.set(yscale="log", title=r"Mean square errors, over $\langle y^2\rangle$")
+    error_axes.legend()
+    for axes in (overlap_axes, learned_axes, error_axes):
+        axes.set(xscale="log", xlabel="channels $C$")
+        axes.set_xticks(width, [f"{c:g}" for c in width], rotation=45)
+        axes.set_xticks([], minor=True)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _alpha_panel(axes: Any, result: Comparison, width: np.ndarray, column: Any, gp_alpha: float) -> None:
+    axes.axhline(gp_alpha, color=GREY, lw=0.8, ls=":", label=r"$C=\infty$ (Gaussian process)")
+    axes.plot(width, column("alpha"), "o-", color=MATRIX, label="matrix equations of state", zorder=3)
+    fine = np.geomspace(width.min(), width.max(), 200)
+    tangent = result.first_order.alpha_gp + result.first_order.alpha_slope / fine
+    axes.plot(fine, tangent, "--", color=TANGENT, label="first order in $1/C$")
+    if not result.scalar_missing:
+        axes.plot(width, column("alpha_scalar"), "s-", color=SCALAR, ms=4, label="Eq. (9), $q=1$")
+        axes.plot(width, column("alpha_ridge"), "d-", color=RIDGE, ms=4, label="scalar, effective ridge")
+    top = max(gp_alpha, np.nanmax(column("alpha_scalar")) if not result.scalar_missing else 0.0)
+    axes.set(ylim=(0.0, 1.12 * top), ylabel=r"$\alpha$", title=r"Overlap $\alpha$ of discrepancy and target")
+    for crossing in result.crossings:
+        if width.min() <= crossing.width <= width.max():
+            axes.axvline(crossing.width, color=TANGENT, lw=0.8, alpha=0.6)
+            note = f" {100 * crossing.threshold:g} % off"
+            axes.text(crossing.width, 0.02 * top, note, color=TANGENT, fontsize=8, rotation=90)
+    axes.legend(fontsize=8)
+
+
+def save(figure: Any, path: str | Path) -> None:
+    """Write a figure; the ending of the name chooses the format."""
+    form = Path(path).suffix.removeprefix(".") or "png"
+    write_atomically(path, lambda file: figure.savefig(file, dpi=150, format=form))

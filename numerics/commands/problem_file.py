@@ -1,0 +1,287 @@
+"""Problems as TOML files: network, data, noise, widths, output. Every mistake is one sentence.
+
+noise_variance = 0.1
+
+[network]
+kind = "cnn"
+channels = 80
+
+[data]
+dataset = "make_linear_cnn"
+n = 400
+
+[solve]
+widths = [640, 320, 160, 80]
+
+[output]
+folder = "out/linear-cnn"
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics import checks, datasets
+from numerics.commands.array_files import read_array
+from numerics.network import Network, cnn, fcn
+from numerics.pixels import Receptive, unpooled
+
+Table = dict[str, Any]
+Array = NDArray[np.float64]
+
+KINDS: dict[str, Callable[..., Network]] = {"cnn": cnn, "fcn": fcn}
+SECTIONS = ("noise_variance", "network", "data", "solve", "output")
+SOLVE_KEYS = ("widths", "readout", "method", "tol", "max_iter", "check_memory")
+OUTPUT_KEYS = ("folder", "plots")
+FILE_KEYS = ("file", "X", "y", "X_test", "y_test", "shape")
+RANGE_KEYS = ("from", "to", "count")
+
+
+@dataclass(frozen=True)
+class ProblemFile:
+    """What a file asks for.
+
+    Attributes
+    ----------
+    net : Network
+    X, y : arrays
+    X_test, y_test : arrays or None
+    noise_variance : float or (n,) array
+    widths : tuple
+        Of a path; the network's own alone without one.
+    options : dict
+        readout, method, tol, max_iter, check_memory, as in `numerics.solve`, those that are given.
+    folder : Path
+        For the results.
+    plots : bool
+    """
+
+    net: Network
+    X: Array
+    y: Array
+    X_test: Array | None
+    y_test: Array | None
+    noise_variance: Any
+    widths: tuple[Any, ...]
+    options: Table
+    folder: Path
+    plots: bool
+
+
+def read(path: str | Path) -> ProblemFile:
+    """The problem that a TOML file describes; paths in it are relative to its folder.
+
+    Raises
+    ------
+    ValueError
+        Naming section and key, with the remedy.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise ValueError(f"{source}: no such file")
+    try:
+        content = tomllib.loads(source.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+        raise ValueError(f"{source}: not TOML ({broken})") from None
+    folder = source.parent
+    _known(content, SECTIONS, "the file")
+    net = _network(_section(content, "network"))
+    X, y, X_test, y_test = _data(_section(content, "data"), folder)
+    if "noise_variance" not in content:
+        raise ValueError("noise_variance is missing: write for instance noise_variance = 0.1 at the top")
+    noise = content["noise_variance"]
+    if isinstance(noise, str | Mapping):
+        noise = read_array(noise, "noise_variance", folder)
+    solve = _section(content, "solve", required=False)
+    _known(solve, SOLVE_KEYS, "[solve]")
+    output = _section(content, "output", required=False)
+    _known(output, OUTPUT_KEYS, "[output]")
+    options = {key: solve[key] for key in SOLVE_KEYS[1:] if key in solve}
+    _flag(options.get("check_memory", True), "check_memory in [solve]")
+    return ProblemFile(
+        net=net,
+        X=X,
+        y=y,
+        X_test=X_test,
+        y_test=y_test,
+        noise_variance=noise,
+        widths=_widths(solve["widths"]) if "widths" in solve else (net.widths,),
+        options=options,
+        folder=folder / _text(output.get("folder", f"out/{source.stem}"), "folder in [output]"),
+        plots=_flag(output.get("plots", True), "plots in [output]"),
+    )
+
+
+def _section(content: Table, name: str, required: bool = True) -> Table:
+    if name not in content:
+        if required:
+            raise ValueError(f"section [{name}] is missing")
+        return {}
+    if not isinstance(content[name], dict):
+        raise ValueError(f"{name} must be a section: write [{name}] and its keys below it")
+    return content[name]
+
+
+def _known(table: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
+    """Refuse a key that nobody reads, with the nearest one that somebody does."""
+    names = list(keys)
+    for key in table:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+            raise ValueError(f"unknown key {key!r} in {where}; {hint}")
+
+
+def _network(table: Table) -> Network:
+    if "kind" not in table:
+        raise ValueError('kind is missing in [network]: write kind = "cnn" or kind = "fcn"')
+    kind = table["kind"]
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r} in [network] must be one of {', '.join(map(repr, KINDS))}")
+    make = KINDS[kind]
+    parameters = inspect.signature(make).parameters
+    arguments = {key: value for key, value in table.items() if key != "kind"}
+    _known(arguments, parameters, f"[network] of kind {kind!r}")
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in arguments:
+            raise ValueError(f"{name} is missing in [network] of kind {kind!r}")
+    if "windows" in arguments:
+        if not isinstance(arguments["windows"], list):
+            raise ValueError(f"windows={arguments['windows']!r} in [network] must be a list, such as [6]")
+        arguments["windows"] = tuple(map(_receptive, arguments["windows"]))
+    if "readout" in arguments:
+        arguments["readout"] = _receptive(arguments["readout"])
+    return make(**arguments)
+
+
+def _receptive(given: Any) -> Any:
+    """A window's size or name as it is; a table of indices as a Receptive."""
+    if not isinstance(given, Mapping):
+        return given
+    _known(given, ("windows", "pools"), "a receptive field")
+    try:
+        windows = np.array(given["windows"])
+        pools = tuple(tuple(int(pixel) for pixel in pool) for pool in given.get("pools", ()))
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(
+            "a receptive field must have windows, one list of pixels per output pixel, all of one length "
+            "(-1 is padding), and may have pools, lists of pixels"
+        ) from None
+    if windows.ndim != 2 or windows.dtype.kind != "i" or windows.size == 0:
+        raise ValueError("windows of a receptive field must be lists of pixels, all of one length")
+    pools = pools or unpooled(int(windows.max()) + 1)
+    flat = [pixel for pool in pools for pixel in pool]
+    if windows.min() < -1 or windows.max() >= len(pools) or not all(pools) or min(flat) < 0:
+        raise ValueError("a receptive field names a pixel or pool that is not there; they count from 0")
+    return Receptive(windows, pools)
+
+
+def _data(table: Table, folder: Path) -> tuple[Array, Array, Array | None, Array | None]:
+    """X, y, X_test, y_test."""
+    shape = table.get("shape")
+    if "dataset" in table:
+        arrays = _dataset({key: value for key, value in table.items() if key != "shape"}, folder)
+    else:
+        arrays = _files(table, folder)
+    X, X_test = (_reshaped(arrays.get(name), shape, name) for name in ("X", "X_test"))
+    if X is None:  # both readers give X
+        raise ValueError("X is missing in [data]")
+    return X, arrays["y"], X_test, arrays.get("y_test")
+
+
+def _dataset(table: Table, folder: Path) -> Table:
+    name = table["dataset"]
+    makers = [maker for maker in datasets.__all__ if maker.startswith(("make_", "load_"))]
+    if name not in makers:
+        near = difflib.get_close_matches(str(name), makers, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(makers)}"
+        raise ValueError(f"dataset={name!r} in [data] is unknown; {hint}")
+    make = getattr(datasets, name)
+    parameters = inspect.signature(make).parameters
+    arguments = {key: value for key, value in table.items() if key != "dataset"}
+    _known(arguments, [*parameters, "shape"], f"[data] with dataset {name!r}")
+    for key, parameter in parameters.items():
+        if parameter.default is parameter.empty and key not in arguments:
+            raise ValueError(f"{key} is missing in [data] with dataset {name!r}")
+    if "path" in arguments:
+        arguments["path"] = folder / _text(arguments["path"], "path in [data]")
+    try:
+        made = make(**arguments)
+    except TypeError as broken:
+        raise ValueError(f"[data] with dataset {name!r}: {broken}") from None
+    found = {"X": made.X, "y": made.y}
+    return found | ({"X_test": made.X_test, "y_test": made.y_test} if len(made.X_test) else {})
+
+
+def _files(table: Table, folder: Path) -> Table:
+    _known(table, [*FILE_KEYS, "dataset"], "[data]")
+    archive = table.get("file")
+    found: Table = {}
+    for name in ("X", "y", "X_test", "y_test"):
+        if name in table:
+            found[name] = read_array(table[name], name, folder)
+        elif archive is not None:
+            array = read_array(archive, name, folder, required=name in ("X", "y"))
+            found |= {} if array is None else {name: array}
+        elif name in ("X", "y"):
+            raise ValueError(
+                f"{name} is missing in [data]: give dataset, a file with X and y, or {name} = a path"
+            )
+    if "y_test" in found and "X_test" not in found:
+        raise ValueError("y_test in [data] comes with X_test; add it")
+    return found
+
+
+def _reshaped(array: Array | None, shape: Any, name: str) -> Array | None:
+    """Samples of the given shape."""
+    if array is None or shape is None:
+        return array
+    sizes = [shape] if isinstance(shape, int) else shape
+    if not isinstance(sizes, list) or not sizes:
+        raise ValueError(f"shape={shape!r} in [data] must be the shape of one sample, such as [20, 64]")
+    wanted = [checks.count(size, "shape in [data]") for size in sizes]
+    if array.ndim == 0 or int(np.prod(array.shape[1:])) != int(np.prod(wanted)):
+        raise ValueError(
+            f"{name} has shape {array.shape}, whose samples do not fill shape={wanted} of [data]"
+        )
+    return array.reshape(len(array), *wanted)
+
+
+def _widths(given: Any) -> tuple[Any, ...]:
+    """A list of widths, or a geometric range."""
+    if isinstance(given, Mapping):
+        _known(given, RANGE_KEYS, "widths of [solve]")
+        for key in RANGE_KEYS:
+            if key not in given:
+                raise ValueError(
+                    f"{key} is missing in widths of [solve]: {{from = 30000, to = 90, count = 49}}"
+                )
+        start, stop = (checks.positive(given[key], f"{key} in widths of [solve]") for key in ("from", "to"))
+        steps = checks.count(given["count"], "count in widths of [solve]")
+        return tuple(float(width) for width in np.geomspace(start, stop, steps))
+    if not isinstance(given, list) or not given:
+        raise ValueError(
+            f"widths={given!r} in [solve] must be a list of widths, or {{from = 30000, to = 90, count = 49}}"
+        )
+    return tuple(given)
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name}={value!r} must be text")
+    return value
+
+
+def _flag(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}={value!r} must be true or false")
+    return value

@@ -1,0 +1,104 @@
+"""A Comparison as text (the table, the verdict, the notes) and as a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numerics.compare import Comparison, Row
+from numerics.machine.files import write_atomically
+from numerics.solutions.summary import LOAD_WORTH_A_NOTE, aligned
+
+COLUMNS = (  # heading, attribute of Row, format
+    ("C", "width", "{:g}"),
+    ("Eq. (9)", "alpha_scalar", "{:.5f}"),
+    ("ridge", "alpha_ridge", "{:.5f}"),
+    ("1st order", "alpha_first_order", "{:.5f}"),
+    ("matrix", "alpha", "{:.5f}"),
+    ("l*/l_GP", "overlap", "{:.4f}"),
+    ("chi", "chi_response", "{:.4f}"),
+    ("load", "readout_load", "{:.3f}"),
+    ("train", "train_error", "{:.3e}"),
+    ("test", "test_error", "{:.4f}"),
+    ("std", "test_std", "{:.4f}"),
+    ("residual", "residual", "{:.0e}"),
+)
+
+
+def text(result: Comparison) -> str:
+    """The whole report."""
+    return "\n".join([*_heading(result), "", *table(result.rows), "", *verdict(result)])
+
+
+def _heading(result: Comparison) -> Iterator[str]:
+    net, field = result.problem.net, result.problem.field
+    n, (n_patches, patch_size) = len(field.y), field.shape
+    yield (
+        f"two-layer CNN, {net.activation}: n = {n}, {n_patches} patches of {patch_size}, sigma^2 = "
+        f"{field.noise_variance[0]:g}, sigma_w^2 = {net.weight_variances[0]:g}, "
+        f"sigma_a^2 = {net.readout_variance:g}"
+    )
+    yield "alpha = eps.y / y.y from the scalar equation (q_train = 1; effective ridge), first order in 1/C,"
+    yield "the matrix equations of state"
+
+
+def table(rows: tuple[Row, ...]) -> list[str]:
+    """Right-aligned columns with a heading."""
+    cells = [[heading for heading, _, _ in COLUMNS]]
+    for row in rows:
+        cells.append([_cell(getattr(row, attribute), form) for _, attribute, form in COLUMNS])
+    return aligned(cells)
+
+
+def _cell(value: float, form: str) -> str:
+    return "n/a" if math.isnan(value) else form.format(value)
+
+
+def verdict(result: Comparison) -> Iterator[str]:
+    """What the table means."""
+    for crossing in result.crossings:
+        off = f"first order in 1/C is off by {100 * crossing.threshold:g} % of alpha"
+        if math.isnan(crossing.width):
+            yield f"{off}: not reached above C = {crossing.searched_to:.4g}"
+        else:
+            yield f"{off} below C = {crossing.width:.4g}"
+    if result.scalar_missing:
+        yield f"scalar columns and their series: n/a, {result.scalar_missing}"
+        yield "l*/l_GP: no teacher to project on, so the top eigenvalue of Sigma S/sigma_w^2 is given"
+    else:
+        yield f"the 1/C series of alpha of Eq. (9) diverges below C = {result.scalar_radius:.6g}"
+    heavy = [row for row in result.rows if row.readout_load > LOAD_WORTH_A_NOTE]
+    if heavy:
+        top = max(heavy, key=lambda row: row.width)
+        yield f"note: the readout load is above {LOAD_WORTH_A_NOTE:g} from C = {top.width:g} down, where mean"
+        yield "  field, which all these theories are, is low by about half the load in alpha and l*/l_GP - 1"
+    yield "chi = (1/C) eps.Q_f.eps; train and test: mean squares over the targets' mean square;"
+    yield "std: mean latent predictive standard deviation over the targets' rms"
+
+
+def save(result: Comparison, path: str | Path) -> None:
+    """An .npz: an array per column of the table, Sigma per finite width, the verdict, the settings."""
+    net, field = result.problem.net, result.problem.field
+    arrays: dict[str, Any] = {
+        column.name: np.array([asdict(row)[column.name] for row in result.rows]) for column in fields(Row)
+    }
+    arrays |= {
+        "Sigma_width": np.array([sol.width for sol in result.solutions]),
+        "Sigma": np.array([sol.Sigma for sol in result.solutions]),
+        "alpha_slope": result.first_order.alpha_slope,
+        "threshold": np.array([crossing.threshold for crossing in result.crossings]),
+        "threshold_width": np.array([crossing.width for crossing in result.crossings]),
+        "threshold_searched_to": np.array([crossing.searched_to for crossing in result.crossings]),
+        "scalar_radius": result.scalar_radius,
+        "noise_variance": field.noise_variance[0],
+        "weight_variance": net.weight_variances[0],
+        "readout_variance": net.readout_variance,
+        "activation": net.activation,
+        "shape": np.array([len(field.y), *field.shape]),
+    }
+    write_atomically(path, lambda file: np.savez(file, **arrays))

@@ -1,0 +1,156 @@
+"""The subcommand `solve` of the command line: any network from a TOML file, along a path of widths."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from numerics import checks
+from numerics.commands import problem_file, results
+from numerics.commands.problem_file import ProblemFile
+from numerics.commands.results import Predicted
+from numerics.costs.cost import estimate_cost
+from numerics.free_energy.problem import Problem, problem
+from numerics.solutions import summary
+from numerics.solutions.solution import Solution
+from numerics.solver import METHODS, admit, solve_on
+from numerics.solving.continuation import Branch
+
+Array = NDArray[np.float64]
+
+TOLERANCE = 1e-8
+MAX_ITER = 300
+
+
+def register(commands: Any) -> None:
+    """Add the subcommand."""
+    add = commands.add_parser(
+        "solve",
+        help="the equations of state of any network, from a TOML file",
+        description="Solve the problem of a TOML file (see examples/). Solutions are written as they are "
+        "found; a rerun skips those that are there.",
+    )
+    add.set_defaults(run=_solve)
+    add.add_argument("file", metavar="PROBLEM.toml")
+    add.add_argument("--folder", metavar="FOLDER", help="for the results, instead of the file's")
+    add.add_argument("--overwrite", action="store_true", help="solve again what is there, whatever it is")
+
+
+def _solve(options: argparse.Namespace) -> None:
+    asked = problem_file.read(options.file)
+    readout = asked.options.get("readout", "mean_field")
+    bound = problem(asked.net, asked.X, asked.y, asked.noise_variance, readout)
+    targets = [bound.at_widths(_layers(widths)) for widths in asked.widths]
+    tol = checks.positive(asked.options.get("tol", TOLERANCE), "tol")
+    max_iter = checks.count(asked.options.get("max_iter", MAX_ITER), "max_iter")
+    method = checks.choice(asked.options.get("method", "auto"), METHODS, "method")
+    X_test, y_test = _test_set(asked, bound)
+    if asked.plots:
+        _need_matplotlib()
+    folder = results.usable_folder(Path(options.folder) if options.folder else asked.folder)
+    found = [results.find(folder, target, tol, options.overwrite) for target in targets]
+    admit(targets, asked.options.get("check_memory", True))
+    _announce(asked, targets, found)
+    solved = _solutions(lambda: Branch(bound.field, tol, method), targets, found, folder, max_iter)
+    laws = [] if X_test is None else [sol.predict(X_test, return_std=True) for sol in solved]
+    predicted = [Predicted(mean, std, y_test) for mean, std in laws]
+    errors = [law.error for law in predicted if law.error is not None]
+    print(_report(solved, errors))
+    written = [results.save_table(folder, solved, predicted)]
+    if asked.plots:
+        written += _plots(folder, solved, errors)
+    names = ", ".join(path.name for path in written)
+    print(f"written to {folder.resolve()}: a file per width, {names}", file=sys.stderr)
+
+
+def _layers(widths: Any) -> Any:
+    return tuple(widths) if isinstance(widths, list) else widths
+
+
+def _test_set(asked: ProblemFile, bound: Problem) -> tuple[Array | None, Array | None]:
+    """X_test and y_test as `predict` takes and gives them."""
+    if asked.X_test is None:
+        return None, None
+    X = checks.inputs_like(asked.X_test, bound.field.shape, asked.net.flat)
+    X = X[:, 0] if asked.net.flat else X
+    if asked.y_test is None:
+        return X, None
+    y = checks.targets(asked.y_test, len(X), "y_test")
+    if y.shape[1] != bound.field.y.shape[1]:
+        raise ValueError(f"y_test has {y.shape[1]} outputs, but y has {bound.field.y.shape[1]}")
+    return X, y[:, 0] if bound.field.one_output else y
+
+
+def _need_matplotlib() -> None:
+    from numerics.commands import plots
+
+    plots.new((1.0, 1.0))
+
+
+def _announce(asked: ProblemFile, targets: Sequence[Problem], found: Sequence[Solution | None]) -> None:
+    """What is to be done and what it takes, before it is begun."""
+    left = [target for target, sol in zip(targets, found, strict=True) if sol is None]
+    if len(left) < len(targets):
+        print(f"{len(targets) - len(left)} of {len(targets)} widths are there already", file=sys.stderr)
+    if not left:
+        return
+    field = targets[0].field
+    narrowest = min(left, key=lambda target: min(target.net.widths))
+    shape = (len(field.y), field.shape[1]) if asked.net.flat else (len(field.y), *field.shape)
+    cost = estimate_cost(narrowest.net, shape, field.y.shape[1], readout=field.chain.readout)
+    print(cost, file=sys.stderr)
+    if len(left) > 1:
+        print(f"  path    {len(left)} widths, this is for the narrowest", file=sys.stderr)
+
+
+def _solutions(
+    new_branch: Callable[[], Branch],
+    targets: Sequence[Problem],
+    found: Sequence[Solution | None],
+    folder: Path,
+    max_iter: int,
+) -> list[Solution]:
+    """What is missing, from wide to narrow, written as it is found; in the order of the targets."""
+    solved = {k: sol for k, sol in enumerate(found) if sol is not None}
+    if len(solved) == len(targets):
+        return [solved[k] for k in range(len(targets))]
+    branch = new_branch()
+    order = sorted(range(len(targets)), key=lambda k: targets[k].inverse_widths)
+    with tqdm(total=len(targets), unit="width", leave=False, disable=None) as bar:
+        for k in order:
+            bar.set_description(f"width {targets[k].net.width:g}")
+            if k in solved:
+                branch.remember(targets[k].inverse_widths, solved[k].theta)
+            else:
+                solved[k] = solve_on(branch, targets[k], max_iter)
+                results.save(folder, solved[k])
+            bar.update()
+    return [solved[k] for k in range(len(targets))]
+
+
+def _report(solved: Sequence[Solution], errors: Sequence[float]) -> str:
+    if len(solved) > 1:
+        return summary.path_text(solved, test_error=errors)
+    text = summary.text(solved[0])
+    if not errors:
+        return text
+    return f"{text}\n  test error    {errors[0]:.4g}, mean square over the targets' mean square"
+
+
+def _plots(folder: Path, solved: Sequence[Solution], errors: Sequence[float]) -> list[Path]:
+    from numerics.commands import plots, plots_path
+
+    figures = {"spectra.png": plots_path.spectra(solved)}
+    if len({sol.width for sol in solved if math.isfinite(sol.width)}) > 1:
+        figures["path.png"] = plots_path.path(solved, errors)
+    for name, figure in figures.items():
+        plots.save(figure, folder / name)
+    return [folder / name for name in figures]

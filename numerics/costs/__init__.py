@@ -1,0 +1,1 @@
+"""What a solve takes, said before it is run."""

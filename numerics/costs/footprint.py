@@ -1,0 +1,116 @@
+"""Memory of a solve, by counting the arrays that a chain and its solver hold at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from numerics.activations import named
+from numerics.free_energy.pixel_correlation import samples_looked_at
+from numerics.network import Network
+from numerics.pixels import Receptive
+from numerics.solving.secants import room
+
+BUFFERS = 6e6  # bytes of BLAS and of our panels
+FRAGMENTS = 1.1  # freed blocks that the allocator keeps beside those in use
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Dimensions that decide the cost of one network on data of one shape.
+
+    Attributes
+    ----------
+    samples, pixels, channels : int
+        n, P, S of the inputs, S with the constant that carries biases.
+    hidden : tuple of int
+        Dimension m_l = P_l n of each hidden kernel.
+    ranks : tuple of int
+        Bound on the rank of each, the dimension of theta_l.
+    readout_pixels : int
+        That the readout has a weight for.
+    entries, hidden_entries : float
+        Kernel entries made from inputs, once each, per pass over the first map; and from hidden kernels.
+    statistics : int
+        Numbers that a kernel map keeps per pre-activation, for inputs of order one.
+    """
+
+    samples: int
+    pixels: int
+    channels: int
+    hidden: tuple[int, ...]
+    ranks: tuple[int, ...]
+    readout_pixels: int
+    entries: float
+    hidden_entries: float
+    statistics: int
+
+    @classmethod
+    def of(cls, net: Network, samples: int, pixels: int, channels: int) -> Sizes:
+        fields = net.receptive_fields(pixels)
+        hidden = tuple(field.pixels_out * samples for field in fields[:-1])
+        channels += net.bias_variance > 0
+        # linear units: every kernel has at most the rank of the inputs and of the biases
+        bound = pixels * channels + 1 if named(net.activation).name == "linear" else math.inf
+        ranks = tuple(int(min(m, bound)) for m in hidden)
+        entries, *others = (samples**2 * _pairs(field) for field in fields)
+        # the largest of many variances is about twice their mean
+        rows = named(net.activation).rows(2 * (net.weight_variances[0] + net.bias_variance))
+        return cls(samples, pixels, channels, hidden, ranks, fields[-1].fan_in, entries, sum(others), rows)
+
+    def part(self, samples: int, channels: int, statistics: int) -> Sizes:
+        """The same network on fewer data with as many or fewer channels."""
+        share = samples / self.samples
+        hidden = tuple(m * samples // self.samples for m in self.hidden)
+        return replace(
+            self,
+            samples=samples,
+            channels=channels,
+            hidden=hidden,
+            ranks=tuple(min(m, rank) for m, rank in zip(hidden, self.ranks, strict=True)),
+            entries=self.entries * share**2,
+            hidden_entries=self.hidden_entries * share**2,
+            statistics=statistics,
+        )
+
+    @property
+    def unknowns(self) -> int:
+        """Length of the solver's vectors."""
+        return sum(size * (size + 1) // 2 for size in (self.channels, *self.ranks))
+
+    @property
+    def most_secants(self) -> int:
+        """Pairs of such vectors that the solver remembers at most."""
+        return room(self.unknowns)
+
+
+def _pairs(field: Receptive) -> float:
+    """Of pixels that meet; one triangle of a block on the diagonal."""
+    return sum(
+        len(group.pairs) * (0.5 if j == k else 1.0)
+        for (j, k), groups in field.groups.items()
+        if j >= k
+        for group in groups
+    )
+
+
+def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", solutions: int = 1) -> float:
+    """Bytes above the process at the peak of a solve, or of a path that keeps `solutions`."""
+    inputs = sizes.samples * sizes.pixels * sizes.channels
+    arrays, later = (2, 2) if readout == "mean_field" else (6, 5)
+    # the data term, beside the inputs and their product with Sigma; or the adjoint, with one more like these
+    data = max(
+        arrays * sizes.samples**2 + 2 * inputs,
+        later * sizes.samples**2 + 3 * inputs,
+    )
+    # every layer's covariances, roots and products, and the secants, two triangles each
+    dense = sum(m**2 for m in sizes.hidden)
+    states = sum(rank**2 for rank in sizes.ranks)
+    kept = min(max(gradients - 1, 0), sizes.most_secants)
+    layers = 14 * dense + (17 + 1.2 * kept) * states
+    doubles = FRAGMENTS * data + layers + (solutions - 1) * states
+    doubles += sizes.statistics * max(sizes.samples * sizes.pixels, *sizes.hidden, 0)
+    if readout != "mean_field" and sizes.readout_pixels > 1:  # the pixels are looked at first
+        rows = sizes.readout_pixels * samples_looked_at(sizes.samples, sizes.readout_pixels)
+        doubles = max(doubles, 3 * rows**2)
+    return 8.0 * doubles + BUFFERS

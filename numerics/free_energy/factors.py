@@ -1,0 +1,137 @@
+"""Square roots L of a prior kernel, Q = L L^T, also where Q is singular.
+
+A linear layer on more samples than features, or a duplicated sample, makes Q singular, with the same
+range at every state. There L = V l, V an orthonormal basis of that range and l l^T = V^T Q V; every
+formula of `numerics.free_energy.chain` then lives on the range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+from scipy.linalg.blas import dtrmm, dtrsm
+
+from numerics.free_energy.data_terms import NotPositiveDefinite
+from numerics.machine.dense import eigh, gram, mirrored, product, symmetrise
+
+Array = NDArray[np.float64]
+
+# Pivots of a Cholesky factor below 1e-6 of the largest: eigenvalues near rounding, look at them.
+SUSPECT_PIVOTS = 1e-6
+RANK_TOLERANCE = 1e-13  # of the largest eigenvalue: a few hundred roundings
+
+
+@dataclass(frozen=True)
+class Factor:
+    """L = V l: `lower` is l in C order, `basis` is V (dim, rank) or None for the identity."""
+
+    lower: Array
+    basis: Array | None = None
+
+    def outer(self, M: Array) -> Array:
+        """L M L^T for a symmetric M (rank, rank)."""
+        inside = _congruence(self.lower.T, M, transposed=True)
+        return inside if self.basis is None else _within(self.basis.T, inside)
+
+    def inner(self, T: Array) -> Array:
+        """L^T T L for a symmetric T (dim, dim)."""
+        if self.basis is not None:
+            T = _within(self.basis, T)
+        return _congruence(self.lower.T, T, transposed=False)
+
+    def pull_back(self, Z: Array) -> Array:
+        """L^{-T} Z L^{-1} on the range, for a symmetric Z (rank, rank)."""
+        upper = self.lower.T
+        half = dtrsm(1.0, upper, Z.T, side=0, lower=0)
+        inside = symmetrise(dtrsm(1.0, upper, half, side=1, lower=0, trans_a=1, overwrite_b=1).T)
+        return inside if self.basis is None else _within(self.basis.T, inside)
+
+    def split(self, dQ: Array) -> Array:
+        """Phi = l^{-1} dl (rank, rank) when Q moves along dQ, whose lower triangle is read.
+
+        With W = l^{-1} dQ l^{-T} on the range, Phi is W's lower triangle with half of its diagonal.
+        """
+        full = mirrored(dQ)
+        if self.basis is not None:
+            full = _within(self.basis, full)
+        upper = self.lower.T
+        half = dtrsm(1.0, upper, full.T, side=0, lower=0, trans_a=1)
+        Phi = np.tril(dtrsm(1.0, upper, half, side=1, lower=0, overwrite_b=1).T)
+        Phi[np.diag_indices(len(Phi))] /= 2
+        return Phi
+
+    def times(self, mu: Array) -> Array:
+        """L mu, (dim,)."""
+        inside = self.lower @ mu
+        return inside if self.basis is None else self.basis @ inside
+
+    def transposed(self, t: Array) -> Array:
+        """L^T t, (rank,)."""
+        return self.lower.T @ (t if self.basis is None else self.basis.T @ t)
+
+    @property
+    def dense(self) -> Array:
+        """L as an array (dim, rank)."""
+        return self.lower if self.basis is None else self.basis @ self.lower
+
+    def product(self, M: Array) -> Array:
+        """L M for a matrix M (rank, k)."""
+        inside = dtrmm(1.0, self.lower.T, M.T, side=1, lower=0).T
+        return inside if self.basis is None else product(self.basis, inside)
+
+    def transposed_product(self, M: Array) -> Array:
+        """L^T M for a matrix M (dim, k)."""
+        inside = M if self.basis is None else product(self.basis.T, M)
+        return dtrmm(1.0, self.lower.T, inside.T, side=1, lower=0, trans_a=1).T
+
+    @property
+    def square(self) -> Array:
+        """Q = L L^T."""
+        return gram(self.dense)
+
+
+def factor(Q: Array, basis: Array | None) -> Factor:
+    """Factor of a Q whose lower triangle is valid and is overwritten.
+
+    Raises
+    ------
+    NotPositiveDefinite
+        When Q (on the basis) has no Cholesky factor.
+    """
+    if basis is not None:
+        Q = _within(basis, mirrored(Q))
+    upper, info = lapack.dpotrf(Q.T, lower=0, overwrite_a=1, clean=1)
+    if info != 0:
+        raise NotPositiveDefinite
+    return Factor(upper.T, basis)
+
+
+def range_basis(Q: Array) -> Array | None:
+    """Orthonormal basis (dim, rank) of the range of a Q whose lower triangle is valid; None at full rank.
+
+    Large eigenvalues come first: a Cholesky factor of a graded matrix keeps the small ones' digits only in
+    that order.
+    """
+    full = mirrored(Q)
+    upper, info = lapack.dpotrf(full, lower=0, clean=1)
+    pivots = np.diagonal(upper)
+    if info == 0 and pivots.min() > SUSPECT_PIVOTS * pivots.max():
+        return None
+    values, vectors = eigh(full)
+    kept = values > RANK_TOLERANCE * values[-1]
+    return None if kept.all() else np.ascontiguousarray(vectors[:, kept][:, ::-1])
+
+
+def _congruence(upper: Array, M: Array, transposed: bool) -> Array:
+    """U M U^T, or U^T M U if transposed, for an upper triangular U in Fortran order and a symmetric M."""
+    half = dtrmm(1.0, upper, M.T, side=0, lower=0, trans_a=int(transposed))
+    turned = int(not transposed)
+    return symmetrise(dtrmm(1.0, upper, half, side=1, lower=0, trans_a=turned, overwrite_b=1).T)
+
+
+def _within(basis: Array, M: Array) -> Array:
+    """V^T M V for a symmetric M."""
+    return symmetrise(product(basis.T, product(M, basis)))

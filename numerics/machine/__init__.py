@@ -1,0 +1,1 @@
+"""What a run has of the machine: threads, BLAS and LAPACK, work arrays, memory, files."""

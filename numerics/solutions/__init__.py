@@ -1,0 +1,1 @@
+"""What a solve returns: the solution with its observables, predictions and branches, kept in files."""

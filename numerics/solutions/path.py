@@ -1,0 +1,69 @@
+"""What solving at many widths gives, and what a solve raises or warns of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.solutions import summary
+from numerics.solutions.solution import Solution
+
+Array = NDArray[np.float64]
+
+
+class ConvergenceError(RuntimeError):
+    """A solve did not reach its tolerance. `solution` is the best state, `path` what was solved before it."""
+
+    def __init__(self, solution: Solution, tol: float, path: Path | None = None):
+        self.solution = solution
+        self.path = path
+        super().__init__(
+            f"width {solution.width:g}: residual {solution.residual:.2e} > tol = {tol:.1e} after "
+            f"{solution.gradients} gradients; {solution.status.value}"
+        )
+
+
+class NegativeCurvature(RuntimeWarning):
+    """Newton steps reached a minimum across negative curvature: it may lie on another branch."""
+
+
+class Path(Sequence[Solution]):
+    """Solutions of one problem at several widths, in the order they were asked for."""
+
+    def __init__(self, solutions: Sequence[Solution]):
+        self._solutions = tuple(solutions)
+
+    @property
+    def widths(self) -> Array:
+        return np.array([sol.width for sol in self._solutions])
+
+    @property
+    def alpha(self) -> Array:
+        return np.array([sol.alpha for sol in self._solutions])
+
+    @overload
+    def __getitem__(self, index: int) -> Solution: ...
+    @overload
+    def __getitem__(self, index: slice) -> Path: ...
+    def __getitem__(self, index: int | slice) -> Solution | Path:
+        if isinstance(index, slice):
+            return Path(self._solutions[index])
+        return self._solutions[index]
+
+    def __len__(self) -> int:
+        return len(self._solutions)
+
+    def __iter__(self) -> Iterator[Solution]:
+        return iter(self._solutions)
+
+    def __repr__(self) -> str:
+        return "Path(\n  " + ",\n  ".join(map(repr, self._solutions)) + "\n)"
+
+    def __str__(self) -> str:
+        return summary.path_text(self)
+
+    def _repr_html_(self) -> str:
+        return summary.path_html(self)

@@ -1,0 +1,64 @@
+"""States to start a solve from: solutions, covariances, means of the input weights, random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from numerics import checks
+from numerics.free_energy.chain import Blocks, Chain
+from numerics.free_energy.problem import Problem
+from numerics.solutions.solution import Solution
+
+Array = NDArray[np.float64]
+
+SPREAD = 1.5  # eigenvalues of a random theta lie between -2 and 2 times it
+
+
+def thetas_of(starts: int | Sequence[Solution | ArrayLike], seed: int, bound: Problem) -> Iterator[Blocks]:
+    """The states of several starts: given ones, or so many at random."""
+    if isinstance(starts, Sequence | np.ndarray) and not isinstance(starts, str):
+        yield from (theta_of(start, bound) for start in starts)
+    else:
+        rng = checks.generator(seed, "seed")
+        for _ in range(checks.count(starts, "starts", least=0)):
+            yield random_theta(bound.field.chain, rng)
+
+
+def theta_of(start: Solution | ArrayLike, bound: Problem) -> Blocks:
+    """The state of a start: a Solution's own, or a Sigma with every hidden layer and mean at its prior."""
+    if isinstance(start, Solution):
+        if tuple(block.shape for block in start.theta) != bound.field.chain.shapes:
+            raise ValueError("start is a solution of another network or data set; drop it")
+        return start.theta
+    return from_covariance(checks.covariance(start, bound.field.chain.sizes[0], "start"), bound)
+
+
+def from_covariance(Sigma: Array, bound: Problem) -> Blocks:
+    """The state in which the input weights alone have left their prior, for the covariance Sigma."""
+    std = np.sqrt(bound.field.chain.prior_variance)
+    ratios, U = np.linalg.eigh(Sigma / np.multiply.outer(std, std))
+    return ((U * np.log(ratios)) @ U.T, *bound.field.chain.prior[1:])
+
+
+def from_mean(weight_mean: ArrayLike, bound: Problem) -> Blocks:
+    """mu of the input layer, of a network with nothing above it."""
+    chain = bound.field.chain
+    if chain.odd:
+        raise ValueError(
+            f"weight_mean: with {bound.net.activation!r}, which is odd, every mean is zero; leave it out"
+        )
+    return (checks.vector(weight_mean, chain.sizes[0], "weight_mean") / np.sqrt(chain.prior_variance),)
+
+
+def random_theta(chain: Chain, rng: np.random.Generator) -> Blocks:
+    """A random state: Gaussian symmetric theta_l, whose eigenvalues fill a semicircle, and Gaussian mu_l."""
+    blocks = []
+    for shape in chain.shapes:
+        G = rng.standard_normal(shape)
+        blocks.append(
+            SPREAD * (G + G.T) / np.sqrt(2 * shape[0]) if len(shape) == 2 else G / np.sqrt(shape[0])
+        )
+    return tuple(blocks)
