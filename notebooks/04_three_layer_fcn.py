@@ -85,8 +85,8 @@ for N in scaling_widths:
     solutions.append(solve(net, data.X, data.y, NOISE_VARIANCE, start=start))
 here = {
     "train loss": [np.sum(sol.eps**2) / np.sum(sol.gp.eps**2) for sol in solutions],
-    "top eigenvalue": [np.linalg.eigvalsh(sol.overlap_ratio)[-1] for sol in solutions],
-    "second eigenvalue": [np.linalg.eigvalsh(sol.overlap_ratio)[-2] for sol in solutions],
+    "top eigenvalue": [sol.overlap_eigenvalues[0] for sol in solutions],
+    "second eigenvalue": [sol.overlap_eigenvalues[1] for sol in solutions],
     "alpha": [sol.alpha / sol.gp.alpha for sol in solutions],
 }
 

@@ -140,7 +140,6 @@ def compare(
 
 def _row(sol: Solution, tangent: FirstOrder, data: Dataset, scalar_missing: str) -> Row:
     field = sol.problem.field
-    ratio = sol.overlap_ratio
     test_error = test_std = math.nan
     if len(data.X_test):
         mean, std = sol.predict(data.X_test, return_std=True)
@@ -158,7 +157,9 @@ def _row(sol: Solution, tangent: FirstOrder, data: Dataset, scalar_missing: str)
         alpha_first_order=tangent.alpha(sol.width),
         alpha=sol.alpha,
         overlap=float(
-            np.linalg.eigvalsh(ratio)[-1] if data.w_star is None else data.w_star @ ratio @ data.w_star
+            sol.overlap_eigenvalues[0]
+            if data.w_star is None
+            else data.w_star @ sol.overlap_ratio @ data.w_star
         ),
         chi_response=0.0 if math.isinf(sol.width) else sol.chi_response,
         chi_paper=0.0 if math.isinf(sol.width) else sol.chi_paper,

@@ -264,10 +264,10 @@ def from_sigma(
     Solution
         With `status` GIVEN and `residual` what Eq. (8) leaves at this Sigma.
     """
-    bound = problem(net, X, y, noise_variance)
+    bound = problem(net, X, y, noise_variance, all_weights=True)  # Sigma may be anything across the data too
     if len(net.widths) != 1:
         raise ValueError("net has hidden kernels, which a Sigma alone does not fix; give one hidden layer")
-    theta = from_covariance(checks.covariance(Sigma, bound.field.chain.sizes[0], "Sigma"), bound)
+    theta = from_covariance(Sigma, "Sigma", bound)
     if weight_mean is not None:
         theta = (*theta[:1], *from_mean(weight_mean, bound))
     state = evaluate(bound.field.chain, bound.inverse_widths, theta)

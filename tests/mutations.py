@@ -81,6 +81,9 @@ SCRATCH = f"{NUMERICS}/test_scratch.py::test_the_same_memory_is_taken_again"
 CORRELATION = f"{NUMERICS}/test_pixel_correlation.py"
 RANDOM_READOUTS = f"{CORRELATION}::test_random_readouts_have_the_mean_inverse_that_matrices_give[0.8--0.056]"
 SAME_LOAD = f"{CORRELATION}::test_part_of_the_data_is_judged_at_the_same_load"
+SPAN = f"{NUMERICS}/test_input_space.py"
+INPUT_SPACE = f"{SPAN}::test_it_is_the_solution_for_all_weights[four dense layers with biases, erf]"
+OFF_THE_SPAN = f"{SPAN}::test_test_inputs_may_leave_the_span[three dense layers, relu]"
 COMMAND_SOLVE = "tests/test_command_solve.py"
 OTHER_PROBLEM = f"{COMMAND_SOLVE}::test_solutions_of_another_problem_are_not_taken_and_not_lost"
 LOOSE = f"{COMMAND_SOLVE}::test_a_smaller_tolerance_is_solved_again"
@@ -179,6 +182,17 @@ MUTATIONS = [
         ("gradient inexact off the solution", "message += L.pull_back(", "L.pull_back(", DEEP_GRADIENT),
         ("upper for lower in the Cholesky gauge", "(mirror(Z))", "(mirror(Z.T.copy()))", DEEP_GRADIENT),
         ("1/N_1 in every layer", "inverse_widths[level]", "inverse_widths[0]", DEEP_GRADIENT),
+    ),
+    *_in(
+        "numerics/free_energy/input_space.py",
+        ("prior across the data twice", "+= self.prior_variance", "+= 2 * self.prior_variance", INPUT_SPACE),
+        ("prior within the span kept too", "seen - np.diag(self.seen_variance)", "seen", INPUT_SPACE),
+        (
+            "the bias's coordinate twice as long",
+            "np.eye(biases)",
+            "2 * np.eye(biases)",
+            INPUT_SPACE,
+        ),
     ),
     *_in(
         "numerics/free_energy/hessian.py",
@@ -459,6 +473,7 @@ MUTATIONS = [
         "numerics/solutions/prediction.py",
         ("covariance grows by what is learned", "own - reduced.T", "own + reduced.T", COVARIANCE),
         ("variance without training noise", "] += self.chain.noise_variance[heard]", "] += 1e-6", NEXT_DATUM),
+        ("test variance of the span alone", "v_row=own.v_row, m_row", "m_row", OFF_THE_SPAN),
         ("sign of the mean", "[0]) @ self.weights for", "[0]) @ -self.weights for", JOINT),
         (
             "test points see the prior's hidden kernel",

@@ -35,7 +35,7 @@ def path(solutions: Sequence[Solution], test_errors: Sequence[float] = ()) -> An
     figure = new((13.5, 4.2))
     alpha_axes, learned_axes, error_axes = figure.subplots(1, 3)
     _alpha(alpha_axes, sols, width)
-    tops = [np.linalg.eigvalsh(sol.overlap_ratio)[-1] for sol in sols]
+    tops = [sol.overlap_eigenvalues[0] for sol in sols]
     learned_axes.plot(width, tops, "o-", color=MATRIX, label=r"top eigenvalue of $\Sigma$ over the prior's")
     learned_axes.plot(width, [sol.readout_load for sol in sols], "^-", color=GREY, label="readout load")
     learned_axes.axhline(LOAD_WORTH_A_NOTE, color=GREY, lw=0.8, ls=":")
@@ -84,7 +84,7 @@ def spectra(solutions: Sequence[Solution]) -> Any:
     colours = _colours(len(sols))
     for sol, colour in zip(sols, colours, strict=True):
         look = {"color": colour, "marker": "o", "ms": 3, "lw": 1, "label": _label(sol.width)}
-        values = np.linalg.eigvalsh(sol.overlap_ratio)[::-1]
+        values = sol.overlap_eigenvalues
         panels[0].plot(np.arange(1, len(values) + 1), values, **look)
         if values[0] > WORTH_A_LOGARITHM * values[-1]:
             panels[0].set(yscale="log")

@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 
 TABLE = "table.npz"
 LEADING = 50  # eigenvalues of K - Q that the table keeps per layer
+LARGEST_TABLE = 2**27  # numbers of all Sigma in it: a gigabyte
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def find(folder: Path, target: Problem, tol: float, overwrite: bool = False) -> 
         )
     if not (found.converged and found.residual <= tol):
         return None
+    if not target.field.space.has_coordinates_of(found.problem.field.space):  # of a version before 3
+        return found
     return replace(found, problem=target)  # whose Gaussian process is shared along the path
 
 
@@ -84,6 +87,7 @@ def save_table(folder: Path, solutions: Sequence[Solution], predicted: Sequence[
     """Write what varies along a path as arrays with the solutions as first axis.
 
     `Sigma_eigenvalues` are over the prior's; `load_l` are the leading eigenvalues of K - Q of hidden layer l.
+    `Sigma` itself is left out where all together would take a gigabyte: each solution's file has its own.
 
     Parameters
     ----------
@@ -100,9 +104,10 @@ def save_table(folder: Path, solutions: Sequence[Solution], predicted: Sequence[
         "readout_load": [sol.readout_load for sol in solutions],
         "residual": [sol.residual for sol in solutions],
         "gradients": [sol.gradients for sol in solutions],
-        "Sigma": [sol.Sigma for sol in solutions],
-        "Sigma_eigenvalues": [np.linalg.eigvalsh(sol.overlap_ratio)[::-1] for sol in solutions],
+        "Sigma_eigenvalues": [sol.overlap_eigenvalues for sol in solutions],
     }
+    if len(solutions) * len(solutions[0].overlap_eigenvalues) ** 2 <= LARGEST_TABLE:
+        columns["Sigma"] = [sol.Sigma for sol in solutions]
     for layer in range(1, len(solutions[0].widths)):
         columns[f"load_{layer}"] = [sol.feature_load(layer).values[:LEADING] for sol in solutions]
     if predicted:

@@ -21,6 +21,7 @@ from numerics.costs.cost import estimate_cost
 from numerics.free_energy.problem import Problem, problem
 from numerics.solutions import summary
 from numerics.solutions.solution import Solution
+from numerics.solutions.starts import theta_of
 from numerics.solver import METHODS, admit, solve_on
 from numerics.solving.continuation import Branch
 
@@ -128,7 +129,7 @@ def _solutions(
         for k in order:
             bar.set_description(f"width {targets[k].net.width:g}")
             if k in solved:
-                branch.remember(targets[k].inverse_widths, solved[k].theta)
+                branch.remember(targets[k].inverse_widths, theta_of(solved[k], targets[k]))
             else:
                 solved[k] = solve_on(branch, targets[k], max_iter)
                 results.save(folder, solved[k])

@@ -12,6 +12,7 @@ from numerics.pixels import Receptive
 from numerics.solving.secants import room
 
 BUFFERS = 6e6  # bytes of BLAS and of our panels
+INPUT_STATES = (30, 18)  # S x S arrays at the peak: of two layers, and of more, whose peak is elsewhere
 FRAGMENTS = 1.1  # freed blocks that the allocator keeps beside those in use
 
 
@@ -22,7 +23,9 @@ class Sizes:
     Attributes
     ----------
     samples, pixels, channels : int
-        n, P, S of the inputs, S with the constant that carries biases.
+        n, P, S of the inputs; of the channels those that the data see, with the constant that carries biases.
+    span : float
+        Numbers kept of inputs with more channels than that: the inputs themselves and a basis of their span.
     hidden : tuple of int
         Dimension m_l = P_l n of each hidden kernel.
     ranks : tuple of int
@@ -38,6 +41,7 @@ class Sizes:
     samples: int
     pixels: int
     channels: int
+    span: float
     hidden: tuple[int, ...]
     ranks: tuple[int, ...]
     readout_pixels: int
@@ -49,14 +53,18 @@ class Sizes:
     def of(cls, net: Network, samples: int, pixels: int, channels: int) -> Sizes:
         fields = net.receptive_fields(pixels)
         hidden = tuple(field.pixels_out * samples for field in fields[:-1])
-        channels += net.bias_variance > 0
+        inputs = samples * pixels
+        span = 2.0 * channels * inputs if inputs < channels else 0.0
+        channels = min(channels, inputs) + (net.bias_variance > 0)
         # linear units: every kernel has at most the rank of the inputs and of the biases
         bound = pixels * channels + 1 if named(net.activation).name == "linear" else math.inf
         ranks = tuple(int(min(m, bound)) for m in hidden)
         entries, *others = (samples**2 * _pairs(field) for field in fields)
         # the largest of many variances is about twice their mean
         rows = named(net.activation).rows(2 * (net.weight_variances[0] + net.bias_variance))
-        return cls(samples, pixels, channels, hidden, ranks, fields[-1].fan_in, entries, sum(others), rows)
+        return cls(
+            samples, pixels, channels, span, hidden, ranks, fields[-1].fan_in, entries, sum(others), rows
+        )
 
     def part(self, samples: int, channels: int, statistics: int) -> Sizes:
         """The same network on fewer data with as many or fewer channels."""
@@ -106,9 +114,11 @@ def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", sol
     # every layer's covariances, roots and products, and the secants, two triangles each
     dense = sum(m**2 for m in sizes.hidden)
     states = sum(rank**2 for rank in sizes.ranks)
+    weights = sizes.channels**2
     kept = min(max(gradients - 1, 0), sizes.most_secants)
-    layers = 14 * dense + (17 + 1.2 * kept) * states
-    doubles = FRAGMENTS * data + layers + (solutions - 1) * states
+    secants = 1.2 * kept * (states + weights)
+    layers = 14 * dense + 17 * states + INPUT_STATES[bool(sizes.hidden)] * weights + secants
+    doubles = FRAGMENTS * data + layers + (solutions - 1) * (states + weights) + sizes.span
     doubles += sizes.statistics * max(sizes.samples * sizes.pixels, *sizes.hidden, 0)
     if readout != "mean_field" and sizes.readout_pixels > 1:  # the pixels are looked at first
         rows = sizes.readout_pixels * samples_looked_at(sizes.samples, sizes.readout_pixels)

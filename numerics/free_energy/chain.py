@@ -232,8 +232,10 @@ class Chain:
 
     def blas(self) -> AbstractContextManager[Any]:
         """The threads of BLAS during a pull, and a product of its Hessian."""
-        shallow = len(self.maps) == 1
-        return (parallel.for_one_factorisation if shallow else parallel.for_factorisation)(len(self.y))
+        samples, weights = len(self.y), self.X.shape[2]
+        # measured: fewer weights are less work than one thread's panels
+        shallow = len(self.maps) == 1 and 4 * weights < 3 * samples
+        return (parallel.for_one_factorisation if shallow else parallel.for_factorisation)(samples)
 
     def _pull(self, theta: Blocks, inverse_widths: Sequence[float]) -> Pull:
         layers = self.layers(theta)

@@ -94,6 +94,6 @@ def first_order(field: Field, ratios: Sequence[float]) -> FirstOrder:
     return FirstOrder(
         alpha_gp=float(np.sum(eps * field.y)) / field.target_norm2,
         alpha_slope=-response / field.target_norm2,
-        Sigma_gp=np.diag(chain.prior_variance[:weights]),
-        Sigma_slope=dSigma[:weights, :weights],
+        Sigma_gp=np.diag(field.space.prior_variance[:weights]),
+        Sigma_slope=field.space.spread(dSigma)[:weights, :weights],
     )

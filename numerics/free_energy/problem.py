@@ -14,6 +14,7 @@ from numerics import checks
 from numerics.activations import named
 from numerics.free_energy.chain import Chain
 from numerics.free_energy.data_terms import NotPositiveDefinite
+from numerics.free_energy.input_space import InputSpace
 from numerics.free_energy.state import State, evaluate
 from numerics.kernels.kernel_maps import KernelMap
 from numerics.network import Network, inverse_widths
@@ -30,6 +31,11 @@ class Field:
     Attributes
     ----------
     chain : Chain
+        In the coordinates of `space`.
+    space : InputSpace
+        The input weights that the data see.
+    X : (P, n, S) array
+        Pixel-major inputs, with the constant that carries biases.
     shape : tuple of int
         (P, S): pixels and channels of an input, without the constant that carries biases.
     one_output : bool
@@ -44,6 +50,7 @@ class Field:
         noise_variance: Array,
         one_output: bool,
         readout: str = "mean_field",
+        all_weights: bool = False,
     ):
         pixels, size = X.shape[1:]
         self.net = net
@@ -58,7 +65,11 @@ class Field:
         prior = np.full(size, net.weight_variances[0] / size)
         if net.bias_variance > 0:
             prior = np.append(prior, net.bias_variance)
-        self.chain = Chain(self.pixel_major(X), y, noise_variance, prior, maps, readout)
+        self.space = InputSpace(prior) if all_weights else InputSpace.spanned(X, prior)
+        self.X = self.pixel_major(X)
+        self.chain = Chain(
+            self.space.coordinates(self.X), y, noise_variance, self.space.seen_variance, maps, readout
+        )
 
     def pixel_major(self, X: Array) -> Array:
         """(n, P, S) -> (P, n, S), with the constant 1 that carries the first layer's biases."""
@@ -127,7 +138,12 @@ class Problem:
 
 
 def problem(
-    net: Network, X: ArrayLike, y: ArrayLike, noise_variance: Any, readout: str = "mean_field"
+    net: Network,
+    X: ArrayLike,
+    y: ArrayLike,
+    noise_variance: Any,
+    readout: str = "mean_field",
+    all_weights: bool = False,
 ) -> Problem:
     """Validate and bind; the arrays are copied, so later changes of the caller's do not matter.
 
@@ -140,6 +156,8 @@ def problem(
         sigma^2 > 0; `math.inf` takes a datum out.
     readout : "mean_field" or "finite_fan_in"
         As in `numerics.solve`.
+    all_weights : bool
+        Whether the input layer's state is of all weights, also of those that the data do not see.
     """
     if not isinstance(net, Network):
         raise ValueError(f"net is a {type(net).__name__}; make a network with cnn(...) or fcn(...)")
@@ -149,7 +167,7 @@ def problem(
     checks.choice(readout, READOUTS, "readout")
     if readout == "finite_fan_in":
         _refuse_what_two_scalars_cannot_say(net, inputs.shape[1], outputs, noise)
-    return Problem(net, Field(net, inputs, outputs, noise, np.ndim(y) == 1, readout))
+    return Problem(net, Field(net, inputs, outputs, noise, np.ndim(y) == 1, readout, all_weights))
 
 
 def _refuse_what_two_scalars_cannot_say(net: Network, pixels: int, y: Array, noise: Array) -> None:

@@ -17,10 +17,10 @@ from numerics.pixels import Receptive
 from numerics.solving.outcome import Status
 
 FORMAT = "feature-eos solution"
-VERSION = 2  # 1 had no means: the same file, where every activation is odd
+VERSION = 3  # 1 had no means: the same file, where every activation is odd; 2 no coordinates of the weights
 
 
-ARRAYS = ("input_covariance", "scaled_discrepancy")
+ARRAYS = ("seen_covariance", "scaled_discrepancy")
 NUMBERS = (
     "free_energy_terms",
     "response",
@@ -36,7 +36,7 @@ NUMBERS = (
 def write(bound: Problem, values: dict[str, Any], path: str | Path) -> None:
     """Write a problem with its data, and the fields of its solution by name."""
     field = bound.field
-    X = field.chain.X[:, :, : field.shape[1]].transpose(1, 0, 2)
+    X = field.X[:, :, : field.shape[1]].transpose(1, 0, 2)
     theta = values["theta"]
     header = {
         "format": FORMAT,
@@ -80,10 +80,13 @@ def read(path: str | Path) -> dict[str, Any]:
             f"{path} is {header.get('format')!r} of version {header.get('version')}; this package reads "
             f"{FORMAT!r} up to version {VERSION}: update it"
         )
-    y = arrays["y"][:, 0] if header["one_output"] else arrays["y"]
+    if header["version"] < 3:
+        arrays["seen_covariance"] = arrays["input_covariance"]
+    X, y = arrays["X"], arrays["y"][:, 0] if header["one_output"] else arrays["y"]
     net = _network(header["network"])
+    all_weights = len(arrays["theta_0"]) == X.shape[-1] + (net.bias_variance > 0)
     return {
-        "problem": problem(net, arrays["X"], y, arrays["noise_variance"], header["readout_law"]),
+        "problem": problem(net, X, y, arrays["noise_variance"], header["readout_law"], all_weights),
         "theta": tuple(arrays[f"theta_{level}"] for level in range(header["layers"])),
         "status": Status[header["status"]],
         **{name: arrays[name] for name in ARRAYS},
@@ -97,8 +100,7 @@ def same_problem(one: Problem, other: Problem) -> bool:
         return False
     a, b = one.field, other.field
     return a.chain.readout == b.chain.readout and all(
-        np.array_equal(x, y)
-        for x, y in ((a.chain.X, b.chain.X), (a.y, b.y), (a.noise_variance, b.noise_variance))
+        np.array_equal(x, y) for x, y in ((a.X, b.X), (a.y, b.y), (a.noise_variance, b.noise_variance))
     )
 
 

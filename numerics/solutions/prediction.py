@@ -14,13 +14,14 @@ field p = q = 1 and H = K_f^{-1}.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
-from numerics.free_energy.chain import Blocks, Chain, Layer
+from numerics.free_energy.chain import Blocks, Layer
+from numerics.free_energy.problem import Field
 from numerics.kernels.preactivations import HiddenKernel, InputKernel, Kernel
 from numerics.machine.dense import mirrored
 
@@ -76,8 +77,9 @@ class TestKernels:
 class Predictor:
     """A solved chain, ready for test inputs."""
 
-    def __init__(self, chain: Chain, inverse_widths: Sequence[float], theta: Blocks):
-        self.chain = chain
+    def __init__(self, field: Field, inverse_widths: Sequence[float], theta: Blocks):
+        self.space = field.space
+        self.chain = chain = field.chain
         depth = len(chain.maps)
         self.g: list[Array] = []
         self.v: list[Array] = []
@@ -91,6 +93,9 @@ class Predictor:
             self.v = [x * t for x, t in zip(inverse_widths, pull.T[depth:], strict=not chain.odd)]
         self.weights = data.response * data.eps
         self.fluctuation = data.fluctuation
+        weights = self.layers[0]
+        self.Sigma = self.space.covariance(weights.covariance)
+        self.weight_mean = None if weights.mean is None else self.space.mean(weights.mean.m)
         self._factor: Array | None = None
 
     def mean(self, X: Array) -> Array:
@@ -133,9 +138,13 @@ class Predictor:
         return self._pre_activations(len(self.layers) - 1, last)
 
     def _inputs(self, X: Array) -> tuple[Kernel, Kernel]:
-        Sigma, mean = self.layers[0].covariance, self.layers[0].mean
-        m_w = mean.m if mean else None
-        return InputKernel.between(X, self.chain.X, Sigma, m_w), InputKernel.at(X, Sigma, m_w)
+        """Test inputs may leave the span of the training inputs: among them all weights count."""
+        weights = self.layers[0]
+        m_w = None if weights.mean is None else weights.mean.m
+        cross = InputKernel.between(self.space.coordinates(X), self.chain.X, weights.covariance, m_w)
+        # the variances at test inputs, and their means, are those of all weights
+        own = InputKernel.at(X, self.Sigma, self.weight_mean)
+        return replace(cross, v_row=own.v_row, m_row=own.m_row), own
 
     def _through(self, level: int, layer: Layer, cross: Kernel, own: Kernel) -> TestKernels:
         """Kernels of hidden layer `level` at the test points, from those of the layer below."""

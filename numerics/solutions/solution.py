@@ -57,9 +57,9 @@ class Solution:
     theta : tuple of arrays
         log of every covariance against its prior, K_l = L_l e^{theta_l} L_l^T; then, where the activation
         is not odd, the means in units of the prior, m_l = L_l mu_l. Zero is the Gaussian process.
-    input_covariance : (S, S) array
-        Posterior covariance of the input weights of one unit, units of weight^2; with biases the last row
-        and column are the bias's.
+    seen_covariance : (r, r) array
+        Posterior covariance of the input weights of one unit, units of weight^2, in the coordinates that the
+        data see (`problem.field.space`).
     scaled_discrepancy : (n, D) array
         K_f^{-1} y per output.
     free_energy_terms : dict
@@ -86,7 +86,7 @@ class Solution:
 
     problem: Problem
     theta: Blocks
-    input_covariance: Array
+    seen_covariance: Array
     scaled_discrepancy: Array
     free_energy_terms: dict[str, float]
     response: float
@@ -105,7 +105,7 @@ class Solution:
         return cls(
             problem=problem,
             theta=state.theta,
-            input_covariance=state.covariances[0],
+            seen_covariance=state.covariances[0],
             scaled_discrepancy=state.data.eps,
             free_energy_terms={
                 "KL": float(sum(state.KL_terms)),
@@ -138,6 +138,11 @@ class Solution:
         return self.problem.net.widths
 
     @property
+    def input_covariance(self) -> Array:
+        """Posterior covariance of all input weights of one unit; with biases theirs is the last row."""
+        return self.problem.field.space.covariance(self.seen_covariance)
+
+    @property
     def Sigma(self) -> Array:
         """Covariance of the input weights, (S, S), biases left out; the prior's is (sigma_w^2/S) I."""
         size = self.problem.field.shape[1]
@@ -150,14 +155,23 @@ class Solution:
 
     @property
     def _input_mean(self) -> Array:
-        chain = self.problem.field.chain
-        std = np.sqrt(chain.prior_variance)
-        return np.zeros_like(std) if chain.odd else std * self.theta[len(chain.maps)]
+        chain, space = self.problem.field.chain, self.problem.field.space
+        if chain.odd:
+            return np.zeros(len(space.prior_variance))
+        return space.mean(np.sqrt(chain.prior_variance) * self.theta[len(chain.maps)])
 
     @property
     def overlap_ratio(self) -> Array:
         """Sigma in units of its prior variance, (S, S): w.overlap_ratio.w is l_*/l_GP along a unit w."""
-        return self.Sigma / self.problem.field.chain.prior_variance[0]
+        return self.Sigma / self.problem.field.space.prior_variance[0]
+
+    @cached_property
+    def overlap_eigenvalues(self) -> Array:
+        """Eigenvalues of `overlap_ratio`, (S,), largest first: 1 along every weight that has its prior."""
+        space, size = self.problem.field.space, self.problem.field.shape[1]
+        seen = len(self.seen_covariance) - (len(space.prior_variance) - size)  # without the bias
+        ratios = self.seen_covariance[:seen, :seen] / space.prior_variance[0]
+        return np.sort(np.concatenate([np.linalg.eigvalsh(ratios), np.ones(size - seen)]))[::-1]
 
     @property
     def eps(self) -> Array:
@@ -377,7 +391,7 @@ class Solution:
         """
         position = checks.position(layer, "layer", len(self.widths))
         if position == 0:
-            prior = self.problem.field.chain.prior_variance[: len(self.Sigma)]
+            prior = self.problem.field.space.prior_variance[: self.problem.field.shape[1]]
             return FeatureLoad.of(self.Sigma, np.diag(prior))
         kernels = self.kernels[position - 1]
         return FeatureLoad.of(kernels.K, kernels.Q)
@@ -387,7 +401,7 @@ class Solution:
         archive.write(self.problem, vars(self), path)
 
     def _predictor(self) -> Predictor:
-        return Predictor(self.problem.field.chain, self.problem.inverse_widths, self.theta)
+        return Predictor(self.problem.field, self.problem.inverse_widths, self.theta)
 
     def _test_inputs(self, X_test: ArrayLike) -> Array:
         field = self.problem.field

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
 from numerics.free_energy.chain import Blocks, Chain
+from numerics.free_energy.input_space import InputSpace
 from numerics.free_energy.problem import Problem
 from numerics.solutions.solution import Solution
 
@@ -29,17 +30,35 @@ def thetas_of(starts: int | Sequence[Solution | ArrayLike], seed: int, bound: Pr
 
 def theta_of(start: Solution | ArrayLike, bound: Problem) -> Blocks:
     """The state of a start: a Solution's own, or a Sigma with every hidden layer and mean at its prior."""
-    if isinstance(start, Solution):
-        if tuple(block.shape for block in start.theta) != bound.field.chain.shapes:
-            raise ValueError("start is a solution of another network or data set; drop it")
-        return start.theta
-    return from_covariance(checks.covariance(start, bound.field.chain.sizes[0], "start"), bound)
+    if not isinstance(start, Solution):
+        return from_covariance(start, "start", bound)
+    theta, there, here = start.theta, start.problem.field.space, bound.field.space
+    comparable = len(there.prior_variance) == len(here.prior_variance)
+    if comparable and not here.has_coordinates_of(there):
+        theta = _in_other_coordinates(start, here)
+    if tuple(block.shape for block in theta) != bound.field.chain.shapes:
+        raise ValueError("start is a solution of another network or data set; drop it")
+    return theta
 
 
-def from_covariance(Sigma: Array, bound: Problem) -> Blocks:
-    """The state in which the input weights alone have left their prior, for the covariance Sigma."""
-    std = np.sqrt(bound.field.chain.prior_variance)
-    ratios, U = np.linalg.eigh(Sigma / np.multiply.outer(std, std))
+def _in_other_coordinates(start: Solution, here: InputSpace) -> Blocks:
+    """A solution's state with the input layer's theta and mu as these data see them."""
+    chain, there = start.problem.field.chain, start.problem.field.space
+    theta = list(start.theta)
+    theta[0] = here.within(there.spread(theta[0]))
+    if not chain.odd:
+        mean = len(chain.maps)
+        theta[mean] = here.vector(there.mean(theta[mean]))
+    return tuple(theta)
+
+
+def from_covariance(Sigma: ArrayLike, name: str, bound: Problem) -> Blocks:
+    """The state in which the input weights alone have left their prior, for the covariance Sigma of all of
+    them, as far as the data see it; `name` is the argument's."""
+    space = bound.field.space
+    seen = space.within(checks.covariance(Sigma, len(space.prior_variance), name))
+    std = np.sqrt(space.seen_variance)
+    ratios, U = np.linalg.eigh(seen / np.multiply.outer(std, std))
     return ((U * np.log(ratios)) @ U.T, *bound.field.chain.prior[1:])
 
 

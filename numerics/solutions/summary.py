@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from numerics.activations import named
 from numerics.network import Network
 from numerics.pixels import Receptive
@@ -23,7 +21,7 @@ PATH_COLUMNS = (  # heading, cell
     ("width", lambda sol: ", ".join(f"{width:g}" for width in dict.fromkeys(sol.widths))),
     ("alpha", lambda sol: f"{sol.alpha:.6g}"),
     ("alpha/alpha_gp", lambda sol: f"{sol.alpha / sol.gp.alpha:.4f}"),
-    ("top of Sigma/prior", lambda sol: f"{_top(sol):.4f}"),
+    ("top of Sigma/prior", lambda sol: f"{sol.overlap_eigenvalues[0]:.4f}"),
     ("readout load", lambda sol: f"{sol.readout_load:.3f}"),
     ("free energy", lambda sol: f"{sol.free_energy:.6g}"),
     ("residual", lambda sol: f"{sol.residual:.0e}"),
@@ -91,7 +89,7 @@ def _rows(sol: Solution) -> Iterator[tuple[str, str]]:
     if field.chain.readout != "mean_field":
         yield "readout", f"{field.chain.readout}: response {sol.response:.4g}, moment {sol.fluctuation:.4g}"
     yield "alpha", f"{sol.alpha:.6g} (Gaussian process: {sol.gp.alpha:.6g})"
-    yield "Sigma", f"largest eigenvalue {_top(sol):.4g} times the prior's"
+    yield "Sigma", f"largest eigenvalue {sol.overlap_eigenvalues[0]:.4g} times the prior's"
     terms = ", ".join(f"{name} {value:.6g}" for name, value in sol.free_energy_terms.items())
     yield "free energy", f"{sol.free_energy:.6g} ({terms})"
     heavy = sol.readout_load > LOAD_WORTH_A_NOTE and field.chain.readout == "mean_field"
@@ -100,11 +98,6 @@ def _rows(sol: Solution) -> Iterator[tuple[str, str]]:
     yield "residual", f"{sol.residual:.1e} after {sol.gradients} gradients"
     if not sol.converged:
         yield "advice", sol.status.value
-
-
-def _top(sol: Solution) -> float:
-    """The largest eigenvalue of Sigma over its prior's."""
-    return float(np.linalg.eigvalsh(sol.overlap_ratio)[-1])
 
 
 def _network(net: Network) -> str:

@@ -19,6 +19,7 @@ from numerics.pixels import blocks, dense
 STEEP = quadrature("steep", lambda h: np.tanh(4 * h), lambda h: 4 * (1 - np.tanh(4 * h) ** 2))
 TEACHER = datasets.make_linear_cnn(300, 6, 40)
 FLAT = np.random.default_rng(0).standard_normal((140, 8))
+WIDE = np.random.default_rng(1).standard_normal((150, 600))
 RUNS = {
     "two-layer CNN": (cnn(300), TEACHER.X, TEACHER.y, {}),
     "finite fan-in": (fcn(300), FLAT, np.tanh(FLAT[:, 0]), {"readout": "finite_fan_in"}),
@@ -30,6 +31,9 @@ RUNS = {
     "several outputs": (fcn((300, 300)), FLAT, np.tanh(FLAT[:, :4]), {}),
     "hidden convolution": (cnn((200, 200), windows=(3,)), TEACHER.X[:80], TEACHER.y[:80], {}),
     "series of GELU": (cnn(300, activation="gelu"), TEACHER.X, TEACHER.y, {}),
+    "as many weights as data": (fcn(300), WIDE[:, :150], WIDE[:, 0], {}),
+    "and a hidden kernel": (fcn((300, 300)), WIDE[:, :150], WIDE[:, 0], {}),
+    "more weights than data": (fcn(300), WIDE, WIDE[:, 0], {}),
     "linear units": (fcn((100, 100), activation="linear"), FLAT, FLAT[:, 0], {}),
 }
 
@@ -66,14 +70,22 @@ def test_sizes_are_those_of_the_chain():
 
 def work(net, shape, readout="mean_field"):
     """Multiplications of a gradient, counted by hand: of one pixel or 20 that do not meet, at most one hidden
-    kernel; 230 is what an entry's functions take."""
-    n, pixels, size = shape if len(shape) == 3 else (shape[0], 1, shape[1])
+    kernel; 230 is what an entry's functions take. Dense matrices of dimension 600 are half as fast as large
+    ones."""
+    n, pixels, size = seen(shape)
     entries = pixels * n**2 / 2 * (6 * size + 230)
     data = 900 * n**2 + {"mean_field": 0.45, "finite_fan_in": 7}[readout] * n**3
     rank = min(n, size + 1) if net.activation == "linear" else n
-    hidden = (len(net.widths) - 1) * (12 * (n**2 * rank + rank**3) + 230 * n**2 / 2)
+    layer = (n**2 * rank + rank**3) / 2 + 600 * n * rank
+    hidden = (len(net.widths) - 1) * (12 * layer + 230 * n**2 / 2)
     held_up = min(3.5e9, entries / 2) if n >= 1400 and not hidden else 0  # two threads in each other's way
-    return entries + data + 24 * size**3 + hidden + held_up
+    return entries + data + 10 * size**2 * (size + 600) + hidden + held_up
+
+
+def seen(shape):
+    """(n, P, S) with no more channels than the data see."""
+    n, pixels, size = shape if len(shape) == 3 else (shape[0], 1, shape[1])
+    return n, pixels, min(size, n * pixels)
 
 
 @pytest.fixture
@@ -100,6 +112,7 @@ def known_machine(monkeypatch):
         (fcn((500, 400)), (3000, 32), "mean_field"),
         (fcn((500, 400), activation="linear"), (4000, 16), "mean_field"),
         (fcn(500), (100, 3000), "mean_field"),
+        (fcn(500), (3000, 2500), "mean_field"),
     ],
 )
 def test_seconds_are_those_of_a_quick_gradient_times_the_ratio_of_the_work(
@@ -109,10 +122,12 @@ def test_seconds_are_those_of_a_quick_gradient_times_the_ratio_of_the_work(
     assert cost.seconds_per_gradient == pytest.approx(3e-11 * work(net, shape, readout), rel=1e-12)
     (timed,) = set(known_machine)
     quick = work(net, shape, readout) < rates.QUICK
-    assert quick == (timed == shape)
+    assert quick == (seen(timed) == seen(shape))
     assert work(net, timed, readout) <= rates.QUICK  # nothing is timed that takes long
     larger = (int(1.01 * timed[0]) + 1, *timed[1:])
-    assert quick or timed[-1] < shape[-1] or work(net, larger, readout) > rates.QUICK  # nor anything tiny
+    assert (
+        quick or timed[-1] < seen(shape)[-1] or work(net, larger, readout) > rates.QUICK
+    )  # nor anything tiny
 
 
 def test_seconds_of_a_solve_count_every_gradient_and_step(known_machine):

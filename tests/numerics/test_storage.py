@@ -1,5 +1,7 @@
 """Saved solutions come back whole, and files of another kind are refused."""
 
+import json
+
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, small
@@ -43,16 +45,23 @@ def test_other_files_are_refused(tmp_path):
         load(tmp_path / "later.npz")
 
 
-def test_files_of_version_1_are_read(tmp_path):
-    """They were written before units had means; with odd activations nothing else has changed."""
+def as_version(version, path, old):
+    """Rewrite a solution as an earlier version did."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(str(arrays["header"])) | {"version": version}
+    arrays["input_covariance"] = arrays.pop("seen_covariance")
+    np.savez(old, **arrays | {"header": np.array(json.dumps(header))})
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_files_of_earlier_versions_are_read(tmp_path, version):
+    """1 was written before units had means, which odd activations have not; 2 before the input weights had
+    coordinates, which they have not on as many data."""
     net, flat = NETWORKS["three dense layers"]
     X, y = small(flat)
     solve(net, X, y, 0.05).save(tmp_path / "sol.npz")
-    with np.load(tmp_path / "sol.npz") as file:
-        arrays = dict(file)
-    arrays["header"] = np.array(str(arrays["header"]).replace('"version": 2', '"version": 1'))
-    np.savez(tmp_path / "old.npz", **arrays)
-    assert '"version": 1' in str(arrays["header"])
+    as_version(version, tmp_path / "sol.npz", tmp_path / "old.npz")
     np.testing.assert_array_equal(
         load(tmp_path / "old.npz").predict(X), load(tmp_path / "sol.npz").predict(X)
     )

@@ -1,0 +1,134 @@
+"""Inputs with more channels than there are inputs: solved in the coordinates that the data see, exactly."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from deep_problems import NETWORKS, RELU_NETWORKS, small
+from test_storage import as_version
+
+from numerics import cnn, fcn, from_sigma, load, solve
+from numerics.free_energy.problem import problem
+from numerics.solver import solve_on
+from numerics.solving.continuation import Branch
+
+NOISE, TOL = 0.05, 1e-11
+MIXED = {f"{name}, erf": value for name, value in NETWORKS.items()} | {
+    f"{name}, relu": value for name, value in RELU_NETWORKS.items()
+}
+
+
+def wide(flat):
+    """5 samples (of 4 pixels) with 30 channels."""
+    return small(flat, n=5, size=30)
+
+
+def solved_for_all_weights(net, X, y, tol=TOL):
+    bound = problem(net, X, y, NOISE, all_weights=True)
+    return solve_on(Branch(bound.field, tol), bound, 500)
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_it_is_the_solution_for_all_weights(name):
+    net, flat = MIXED[name]
+    X, y = wide(flat)
+    sol, whole = solve(net, X, y, NOISE, tol=TOL), solved_for_all_weights(net, X, y)
+    biases = net.bias_variance > 0
+    assert len(sol.theta[0]) == (5 if flat else 20) + biases
+    assert len(whole.theta[0]) == 30 + biases
+    # two iterations to a residual of 1e-11
+    assert sol.free_energy == pytest.approx(whole.free_energy, rel=1e-11)
+    np.testing.assert_allclose(sol.eps, whole.eps, rtol=1e-8, atol=1e-9)
+    scale = np.abs(whole.Sigma).max()
+    eigenvalues = np.linalg.eigvalsh(whole.overlap_ratio)[::-1]
+    np.testing.assert_allclose(sol.overlap_eigenvalues, eigenvalues, rtol=1e-9)
+    np.testing.assert_allclose(whole.overlap_eigenvalues, eigenvalues, rtol=1e-13)
+    np.testing.assert_allclose(sol.input_covariance, whole.input_covariance, rtol=0, atol=1e-9 * scale)
+    np.testing.assert_allclose(sol.weight_mean, whole.weight_mean, rtol=0, atol=1e-9)
+    assert sol.chi_paper == pytest.approx(whole.chi_paper, rel=1e-8)
+    np.testing.assert_allclose(
+        sol.feature_load(0).values[:3], whole.feature_load(0).values[:3], rtol=1e-7, atol=1e-9 * scale
+    )
+    np.testing.assert_allclose(
+        sol.first_order.Sigma_slope, whole.first_order.Sigma_slope, rtol=0, atol=1e-12 * scale * 30
+    )
+    np.testing.assert_array_equal(sol.first_order.Sigma_gp, whole.first_order.Sigma_gp)
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_test_inputs_may_leave_the_span(name):
+    net, flat = MIXED[name]
+    X, y = wide(flat)
+    X_test = np.random.default_rng(9).standard_normal((3, *X.shape[1:]))
+    sol, whole = solve(net, X, y, NOISE, tol=TOL), solved_for_all_weights(net, X, y)
+    for got, want in zip(
+        sol.predict(X_test, return_cov=True), whole.predict(X_test, return_cov=True), strict=True
+    ):
+        np.testing.assert_allclose(got, want, rtol=1e-8, atol=1e-9)
+    for got, want in zip(sol.kernels_at(X_test), whole.kernels_at(X_test), strict=True):
+        for field in ("K", "K_cross", "mean"):
+            np.testing.assert_allclose(getattr(got, field), getattr(want, field), rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "net", [cnn(11, 1.5, 0.9), fcn(8, 1.5, 0.9), fcn(8, 1.5, 0.9, activation="relu", bias_variance=0.3)]
+)
+def test_all_weights_are_stationary(net):
+    """`from_sigma` knows of no coordinates: Eq. (8) holds for all weights, and F is the same."""
+    X, y = wide(net.flat)
+    sol = solve(net, X, y, NOISE, tol=TOL)
+    size = len(sol.input_covariance)
+    mean = None if net.activation == "erf" else sol._input_mean
+    given = from_sigma(net, X, y, sol.input_covariance, NOISE, mean)
+    assert len(given.theta[0]) == size
+    assert given.residual < 10 * TOL  # the largest entry in another basis
+    assert given.free_energy == pytest.approx(sol.free_energy, rel=1e-13)
+
+
+def test_across_the_data_weights_keep_their_prior():
+    X, y = wide(flat=True)
+    sol = solve(fcn(8, 1.5, 0.9), X, y, NOISE)
+    across = np.linalg.svd(X)[2][len(X) :]
+    np.testing.assert_allclose(sol.overlap_ratio @ across.T, across.T, atol=1e-14)
+    assert sol.overlap_eigenvalues[0] > 1.1  # and learn along them
+
+
+def test_starts_are_read_in_these_coordinates():
+    X, y = wide(flat=True)
+    net = fcn(8, 1.5, 0.9, activation="relu")
+    sol = solve(net, X, y, NOISE)
+    whole = solved_for_all_weights(net, X, y, tol=1e-8)
+    assert solve(net, X, y, NOISE, start=whole).gradients <= 2
+    more = solve(net, *small(True, n=9, size=30), NOISE, start=sol)  # other data, of another span
+    assert more.converged
+    erf = fcn(8, 1.5, 0.9)
+    found = solve(erf, X, y, NOISE)
+    assert solve(erf, X, y, NOISE, start=found.Sigma).gradients <= 2
+    with pytest.raises(ValueError, match="start is a solution of another network or data set"):
+        solve(net, *small(True, n=9, size=31), NOISE, start=sol)
+
+
+@pytest.mark.parametrize("name", ["three dense layers", "four dense layers with biases"])
+def test_saved_and_loaded(name, tmp_path):
+    net, flat = NETWORKS[name]
+    X, y = wide(flat)
+    sol = solve(net, X, y, NOISE)
+    sol.save(tmp_path / "sol.npz")
+    back = load(tmp_path / "sol.npz")
+    np.testing.assert_array_equal(back.predict(X + 1), sol.predict(X + 1))
+    np.testing.assert_array_equal(back.Sigma, sol.Sigma)
+    whole = solved_for_all_weights(net, X, y)  # as every solution was before version 3
+    whole.save(tmp_path / "whole.npz")
+    as_version(2, tmp_path / "whole.npz", tmp_path / "old.npz")
+    old = load(tmp_path / "old.npz")
+    np.testing.assert_array_equal(old.predict(X + 1), whole.predict(X + 1))
+    np.testing.assert_allclose(old.predict(X + 1), sol.predict(X + 1), rtol=1e-6)
+
+
+def test_as_many_inputs_as_channels_are_left_alone():
+    """Then there is nothing to gain."""
+    X, y = small(flat=True, n=6, size=6)
+    field = problem(fcn(8), X, y, NOISE).field
+    assert field.space.basis is None
+    assert field.chain.X is field.X
+    assert problem(replace(fcn(8)), X[:5], y[:5], NOISE).field.space.basis.shape == (6, 5)
