@@ -264,7 +264,7 @@ def from_sigma(
     Solution
         With `status` GIVEN and `residual` what Eq. (8) leaves at this Sigma.
     """
-    bound = problem(net, X, y, noise_variance, all_weights=True)  # Sigma may be anything across the data too
+    bound = problem(net, X, y, noise_variance, basis=None)  # Sigma may be anything across the data too
     if len(net.widths) != 1:
         raise ValueError("net has hidden kernels, which a Sigma alone does not fix; give one hidden layer")
     theta = from_covariance(Sigma, "Sigma", bound)

@@ -83,6 +83,8 @@ RANDOM_READOUTS = f"{CORRELATION}::test_random_readouts_have_the_mean_inverse_th
 SAME_LOAD = f"{CORRELATION}::test_part_of_the_data_is_judged_at_the_same_load"
 SPAN = f"{NUMERICS}/test_input_space.py"
 INPUT_SPACE = f"{SPAN}::test_it_is_the_solution_for_all_weights[four dense layers with biases, erf]"
+OTHER_SPAN = f"{SPAN}::test_a_start_of_other_data_counts_where_the_spans_meet"
+KEPT_BASIS = f"{SPAN}::test_saved_and_loaded[three dense layers]"
 OFF_THE_SPAN = f"{SPAN}::test_test_inputs_may_leave_the_span[three dense layers, relu]"
 COMMAND_SOLVE = "tests/test_command_solve.py"
 OTHER_PROBLEM = f"{COMMAND_SOLVE}::test_solutions_of_another_problem_are_not_taken_and_not_lost"
@@ -184,9 +186,19 @@ MUTATIONS = [
         ("1/N_1 in every layer", "inverse_widths[level]", "inverse_widths[0]", DEEP_GRADIENT),
     ),
     *_in(
+        "numerics/solutions/archive.py",
+        ("basis of a file made again", 'arrays.get("basis")', '"span"', KEPT_BASIS),
+    ),
+    *_in(
         "numerics/free_energy/input_space.py",
         ("prior across the data twice", "+= self.prior_variance", "+= 2 * self.prior_variance", INPUT_SPACE),
-        ("prior within the span kept too", "seen - np.diag(self.seen_variance)", "seen", INPUT_SPACE),
+        (
+            "prior within the span kept too",
+            "self.spread(seen - np.diag(self.seen_variance))",
+            "self.spread(seen)",
+            INPUT_SPACE,
+        ),
+        ("start counts across the span", "np.eye(len(turned)) + _cong", "_cong", OTHER_SPAN),
         (
             "the bias's coordinate twice as long",
             "np.eye(biases)",
@@ -338,7 +350,7 @@ MUTATIONS = [
         ),
         (
             "bias of the first layer is one of all weights",
-            "np.append(prior, net.bias_variance)",
+            "np.append(prior, self.net.bias_variance)",
             "np.append(prior, prior[0])",
             BIASES,
         ),
@@ -473,7 +485,7 @@ MUTATIONS = [
         "numerics/solutions/prediction.py",
         ("covariance grows by what is learned", "own - reduced.T", "own + reduced.T", COVARIANCE),
         ("variance without training noise", "] += self.chain.noise_variance[heard]", "] += 1e-6", NEXT_DATUM),
-        ("test variance of the span alone", "v_row=own.v_row, m_row", "m_row", OFF_THE_SPAN),
+        ("test variance of the span alone", "replace(cross, v_row=v)", "cross", OFF_THE_SPAN),
         ("sign of the mean", "[0]) @ self.weights for", "[0]) @ -self.weights for", JOINT),
         (
             "test points see the prior's hidden kernel",
@@ -634,7 +646,7 @@ MUTATIONS = [
     ),
     *_in(
         "numerics/solutions/starts.py",
-        ("units of the start", "np.multiply.outer(std, std))", "std)", RESIDUAL),
+        ("units of the start", "np.multiply.outer(std, std)", "std", RESIDUAL),
     ),
     *_in(
         "numerics/compare.py",

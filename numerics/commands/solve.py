@@ -106,7 +106,7 @@ def _announce(asked: ProblemFile, targets: Sequence[Problem], found: Sequence[So
     field = targets[0].field
     narrowest = min(left, key=lambda target: min(target.net.widths))
     shape = (len(field.y), field.shape[1]) if asked.net.flat else (len(field.y), *field.shape)
-    cost = estimate_cost(narrowest.net, shape, field.y.shape[1], readout=field.chain.readout)
+    cost = estimate_cost(narrowest.net, shape, field.y.shape[1], readout=field.readout)
     print(cost, file=sys.stderr)
     if len(left) > 1:
         print(f"  path    {len(left)} widths, this is for the narrowest", file=sys.stderr)

@@ -113,7 +113,9 @@ def estimate_cost(
         available=None if left is None else left / GIGABYTE,
         seconds_per_gradient=seconds,
         # one more gradient, for the Gaussian process
-        seconds_per_solve=(gradients + 1) * seconds + rates.steps(sizes, gradients),
+        seconds_per_solve=(gradients + 1) * seconds
+        + rates.steps(sizes, gradients)
+        + rates.coordinates(sizes, seconds, readout),
         gradients=gradients,
         what=_describe(net, sizes),
     )
@@ -141,7 +143,7 @@ def refuse_what_does_not_fit(bound: Problem, solutions: int = 1) -> None:
 
     def need(n: int) -> float:
         sizes = Sizes.of(net, n, *field.shape)
-        return peak_memory(sizes, typical_gradients(net, n), field.chain.readout, solutions)
+        return peak_memory(sizes, typical_gradients(net, n), field.readout, solutions)
 
     if left is None or need(samples) <= left:
         return

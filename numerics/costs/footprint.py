@@ -24,8 +24,8 @@ class Sizes:
     ----------
     samples, pixels, channels : int
         n, P, S of the inputs; of the channels those that the data see, with the constant that carries biases.
-    span : float
-        Numbers kept of inputs with more channels than that: the inputs themselves and a basis of their span.
+    all_channels : int
+        Of the inputs as they are given, without that constant.
     hidden : tuple of int
         Dimension m_l = P_l n of each hidden kernel.
     ranks : tuple of int
@@ -41,7 +41,7 @@ class Sizes:
     samples: int
     pixels: int
     channels: int
-    span: float
+    all_channels: int
     hidden: tuple[int, ...]
     ranks: tuple[int, ...]
     readout_pixels: int
@@ -53,9 +53,7 @@ class Sizes:
     def of(cls, net: Network, samples: int, pixels: int, channels: int) -> Sizes:
         fields = net.receptive_fields(pixels)
         hidden = tuple(field.pixels_out * samples for field in fields[:-1])
-        inputs = samples * pixels
-        span = 2.0 * channels * inputs if inputs < channels else 0.0
-        channels = min(channels, inputs) + (net.bias_variance > 0)
+        seen = min(channels, samples * pixels) + (net.bias_variance > 0)
         # linear units: every kernel has at most the rank of the inputs and of the biases
         bound = pixels * channels + 1 if named(net.activation).name == "linear" else math.inf
         ranks = tuple(int(min(m, bound)) for m in hidden)
@@ -63,7 +61,16 @@ class Sizes:
         # the largest of many variances is about twice their mean
         rows = named(net.activation).rows(2 * (net.weight_variances[0] + net.bias_variance))
         return cls(
-            samples, pixels, channels, span, hidden, ranks, fields[-1].fan_in, entries, sum(others), rows
+            samples=samples,
+            pixels=pixels,
+            channels=seen,
+            all_channels=channels,
+            hidden=hidden,
+            ranks=ranks,
+            readout_pixels=fields[-1].fan_in,
+            entries=entries,
+            hidden_entries=sum(others),
+            statistics=rows,
         )
 
     def part(self, samples: int, channels: int, statistics: int) -> Sizes:
@@ -80,6 +87,12 @@ class Sizes:
             hidden_entries=self.hidden_entries * share**2,
             statistics=statistics,
         )
+
+    @property
+    def span(self) -> int:
+        """Numbers in a basis of the inputs' span, where inputs have more channels than that dimensions."""
+        inputs = self.samples * self.pixels
+        return self.all_channels * inputs if inputs < self.all_channels else 0
 
     @property
     def unknowns(self) -> int:
@@ -118,7 +131,9 @@ def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", sol
     kept = min(max(gradients - 1, 0), sizes.most_secants)
     secants = 1.2 * kept * (states + weights)
     layers = 14 * dense + 17 * states + INPUT_STATES[bool(sizes.hidden)] * weights + secants
-    doubles = FRAGMENTS * data + layers + (solutions - 1) * (states + weights) + sizes.span
+    doubles = FRAGMENTS * data + layers + (solutions - 1) * (states + weights)
+    # the inputs and a basis of their span, which biases are added to
+    doubles += sizes.span * (3 if sizes.channels > sizes.samples * sizes.pixels else 2)
     doubles += sizes.statistics * max(sizes.samples * sizes.pixels, *sizes.hidden, 0)
     if readout != "mean_field" and sizes.readout_pixels > 1:  # the pixels are looked at first
         rows = sizes.readout_pixels * samples_looked_at(sizes.samples, sizes.readout_pixels)

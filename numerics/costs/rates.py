@@ -41,6 +41,7 @@ SQUARE, CUBES = 900.0, {"mean_field": 0.45, "finite_fan_in": 7.0}  # n^2 and n^3
 HELD_UP = 3.5e9  # by threads of BLAS that wait for more work while panels are made
 INPUT_LAYER, HIDDEN_LAYER = 10.0, 12.0  # m^3 of the S input weights, and of a hidden kernel of full rank
 HALF_SPEED = 600.0  # dimension where eigendecompositions and products are half as fast as large ones
+SPAN = (5.0, 2000.0)  # of a basis of r inputs with S channels: S r^2, and S r
 SECANTS, UNKNOWNS = (4, 12), 200_000
 
 
@@ -51,6 +52,13 @@ def gradient(net: Network, sizes: Sizes, outputs: int, readout: str) -> float:
     shape = (few.samples, channels) if plain.flat else (few.samples, few.pixels, channels)
     timed = _timed(plain, shape, outputs, readout, parallel.thread_count())
     return timed * multiplications(sizes, readout) / multiplications(few, readout)
+
+
+def coordinates(sizes: Sizes, seconds: float, readout: str) -> float:
+    """Seconds until the inputs' span is known, if a gradient takes so many."""
+    square, line = SPAN
+    work = sizes.span * (square * sizes.samples * sizes.pixels + line)
+    return seconds * work / multiplications(sizes, readout)
 
 
 def steps(sizes: Sizes, gradients: float) -> float:
@@ -129,7 +137,7 @@ def _timed(net: Network, shape: tuple[int, ...], outputs: int, readout: str, thr
 
 
 def _gradient(net: Network, X: Array, y: Array, readout: str) -> float:
-    bound = problem(net, X, y, 1.0, readout, all_weights=True)
+    bound = problem(net, X, y, 1.0, readout, basis=None)
     chain = bound.field.chain
     rng = np.random.default_rng(1)
     state = tuple(

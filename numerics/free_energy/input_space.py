@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag, qr
 
+from numerics.machine import parallel
 from numerics.machine.dense import product, symmetrise
 
 Array = NDArray[np.float64]
@@ -41,11 +42,12 @@ class InputSpace:
 
     @classmethod
     def spanned(cls, X: Array, prior_variance: Array) -> InputSpace:
-        """The span of inputs X (n, P, S), if it is smaller than the S weights; a bias may follow them."""
+        """The span of inputs X (P, n, S), if it is smaller than the S weights; a bias may follow them."""
         rows = X.reshape(-1, X.shape[2])
         if len(rows) >= rows.shape[1]:
             return cls(prior_variance)
-        (basis,) = qr(rows.T, mode="economic", check_finite=False)[:1]
+        with parallel.for_factorisation(len(rows)):
+            (basis,) = qr(rows.T, mode="economic", check_finite=False)[:1]
         biases = len(prior_variance) - len(basis)
         return cls(prior_variance, block_diag(basis, np.eye(biases)) if biases else basis)
 
@@ -64,13 +66,26 @@ class InputSpace:
         """Inputs (P, m, S) as (P, m, r): what of them the weights within the span multiply."""
         return X if self.basis is None else X @ self.basis
 
+    def times_covariance(self, X: Array, seen: Array) -> Array:
+        """X Sigma (P, m, S) of inputs X (P, m, S), from the covariance of the coordinates (r, r)."""
+        if self.basis is None:
+            return X @ seen
+        learned = self.coordinates(X) @ (seen - np.diag(self.seen_variance))
+        return X * self.prior_variance + learned @ self.basis.T
+
+    def from_other(self, other: InputSpace, ratio: Array) -> Array:
+        """A covariance over its prior in these coordinates, (r, r), from that in another space's, of as many
+        weights: 1 where the other sees nothing."""
+        turned = _overlap(self.basis, other.basis)
+        return np.eye(len(turned)) + _congruence(turned, ratio - np.eye(len(ratio)))
+
     def within(self, M: Array) -> Array:
         """V^T M V, (r, r), of a symmetric M (S, S)."""
-        return M if self.basis is None else symmetrise(product(self.basis.T, product(M, self.basis)))
+        return M if self.basis is None else _congruence(self.basis.T, M)
 
     def spread(self, M: Array) -> Array:
         """V M V^T, (S, S), of a symmetric M (r, r): nothing across the span."""
-        return M if self.basis is None else symmetrise(product(product(self.basis, M), self.basis.T))
+        return M if self.basis is None else _congruence(self.basis, M)
 
     def covariance(self, seen: Array) -> Array:
         """Sigma (S, S) from that of the coordinates (r, r): across the span it is the prior's."""
@@ -87,3 +102,17 @@ class InputSpace:
     def mean(self, seen: Array) -> Array:
         """m_w (S,) from that of the coordinates (r,)."""
         return seen if self.basis is None else self.basis @ seen
+
+
+def _congruence(A: Array, M: Array) -> Array:
+    """A M A^T for a symmetric M."""
+    return symmetrise(product(product(A, M), A.T))
+
+
+def _overlap(here: Array | None, there: Array | None) -> Array:
+    """V^T V' of two bases, None standing for the identity."""
+    if here is None or there is None:
+        known = there if here is None else here.T
+        assert known is not None  # both None: the coordinates are the same
+        return known
+    return product(here.T, there)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.free_energy.chain import Blocks
+from numerics.free_energy.input_space import InputSpace
 from numerics.free_energy.problem import Field
 from numerics.kernels.preactivations import HiddenKernel, InputKernel
 from numerics.machine.dense import mirrored
@@ -24,13 +25,22 @@ class FirstOrder:
     ----------
     alpha_gp, alpha_slope : float
     Sigma_gp, Sigma_slope : (S, S) arrays
-        The same for the covariance of the input weights.
+        The same for the covariance of the input weights, biases left out; made again on each access.
     """
 
     alpha_gp: float
     alpha_slope: float
-    Sigma_gp: Array
-    Sigma_slope: Array
+    _space: InputSpace
+    _seen_slope: Array
+    _size: int
+
+    @property
+    def Sigma_gp(self) -> Array:
+        return np.diag(self._space.prior_variance[: self._size])
+
+    @property
+    def Sigma_slope(self) -> Array:
+        return self._space.spread(self._seen_slope)[: self._size, : self._size]
 
     def alpha(self, width: float) -> float:
         """The tangent of alpha at 1/N = 0, evaluated at a width N."""
@@ -90,10 +100,10 @@ def first_order(field: Field, ratios: Sequence[float]) -> FirstOrder:
         # p = 1 - tr[Q_f K_f^{-1}]/P + ..., and eps answers to p Q_f
         fan_in = chain.maps[-1].receptive.fan_in
         response -= gp.data.degrees_of_freedom / fan_in * float(np.sum(eps * (field.y - noise * eps)))
-    weights = field.shape[1]
     return FirstOrder(
         alpha_gp=float(np.sum(eps * field.y)) / field.target_norm2,
         alpha_slope=-response / field.target_norm2,
-        Sigma_gp=np.diag(field.space.prior_variance[:weights]),
-        Sigma_slope=field.space.spread(dSigma)[:weights, :weights],
+        _space=field.space,
+        _seen_slope=dSigma,
+        _size=field.shape[1],
     )

@@ -41,7 +41,7 @@ def refuse_correlated_pixels(bound: Problem) -> None:
     ValueError
         With the error, and what to do.
     """
-    if bound.field.chain.readout == "mean_field" or math.isinf(bound.net.width):
+    if bound.field.readout == "mean_field" or math.isinf(bound.net.width):
         return
     error = scalar_error(bound)
     if abs(error) > TOLERATED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,7 @@ from numerics.network import Network, inverse_widths
 Array = NDArray[np.float64]
 
 
+Basis = Array | Literal["span"] | None
 READOUTS = ("mean_field", "finite_fan_in")
 
 
@@ -30,16 +31,15 @@ class Field:
 
     Attributes
     ----------
-    chain : Chain
-        In the coordinates of `space`.
-    space : InputSpace
-        The input weights that the data see.
     X : (P, n, S) array
         Pixel-major inputs, with the constant that carries biases.
+    y, noise_variance : (n, D) and (n,) arrays
     shape : tuple of int
         (P, S): pixels and channels of an input, without the constant that carries biases.
     one_output : bool
         Targets were given as (n,).
+    readout : str
+        "mean_field" or "finite_fan_in".
     """
 
     def __init__(
@@ -50,25 +50,41 @@ class Field:
         noise_variance: Array,
         one_output: bool,
         readout: str = "mean_field",
-        all_weights: bool = False,
+        basis: Basis = "span",
     ):
-        pixels, size = X.shape[1:]
         self.net = net
-        self.shape = (pixels, size)
+        self.shape = X.shape[1:]
+        self.X = self.pixel_major(X)
+        self.y = y
+        self.noise_variance = noise_variance
         self.one_output = one_output
-        receptive = net.receptive_fields(pixels)
-        variances = (*net.weight_variances[1:], net.readout_variance)
+        self.readout = readout
+        self._basis = basis
+        self._receptive = net.receptive_fields(self.shape[0])
+
+    @cached_property
+    def space(self) -> InputSpace:
+        """The input weights that the data see."""
+        size = self.shape[1]
+        prior = np.full(size, self.net.weight_variances[0] / size)
+        if self.net.bias_variance > 0:
+            prior = np.append(prior, self.net.bias_variance)
+        if isinstance(self._basis, str):
+            return InputSpace.spanned(self.X[:, :, :size], prior)
+        return InputSpace(prior, self._basis)
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The network's layers, in the coordinates of `space`."""
+        net, space = self.net, self.space
         maps = [
             KernelMap(field, variance, net.activation, net.bias_variance)
-            for field, variance in zip(receptive, variances, strict=True)
+            for field, variance in zip(
+                self._receptive, (*net.weight_variances[1:], net.readout_variance), strict=True
+            )
         ]
-        prior = np.full(size, net.weight_variances[0] / size)
-        if net.bias_variance > 0:
-            prior = np.append(prior, net.bias_variance)
-        self.space = InputSpace(prior) if all_weights else InputSpace.spanned(X, prior)
-        self.X = self.pixel_major(X)
-        self.chain = Chain(
-            self.space.coordinates(self.X), y, noise_variance, self.space.seen_variance, maps, readout
+        return Chain(
+            space.coordinates(self.X), self.y, self.noise_variance, space.seen_variance, maps, self.readout
         )
 
     def pixel_major(self, X: Array) -> Array:
@@ -76,16 +92,6 @@ class Field:
         if self.net.bias_variance > 0:
             X = np.concatenate([X, np.ones((*X.shape[:2], 1))], axis=2)
         return np.ascontiguousarray(X.transpose(1, 0, 2))
-
-    @property
-    def y(self) -> Array:
-        """(n, D) targets."""
-        return self.chain.y
-
-    @property
-    def noise_variance(self) -> Array:
-        """(n,) noise variances."""
-        return self.chain.noise_variance
 
     @property
     def target_norm2(self) -> float:
@@ -143,7 +149,7 @@ def problem(
     y: ArrayLike,
     noise_variance: Any,
     readout: str = "mean_field",
-    all_weights: bool = False,
+    basis: Basis = "span",
 ) -> Problem:
     """Validate and bind; the arrays are copied, so later changes of the caller's do not matter.
 
@@ -156,8 +162,9 @@ def problem(
         sigma^2 > 0; `math.inf` takes a datum out.
     readout : "mean_field" or "finite_fan_in"
         As in `numerics.solve`.
-    all_weights : bool
-        Whether the input layer's state is of all weights, also of those that the data do not see.
+    basis : "span", None or (S, r) array
+        Orthonormal coordinates of the input weights, in which the state is kept: of the span of X, where that
+        is smaller; None for the weights themselves; or those of an earlier state.
     """
     if not isinstance(net, Network):
         raise ValueError(f"net is a {type(net).__name__}; make a network with cnn(...) or fcn(...)")
@@ -167,7 +174,7 @@ def problem(
     checks.choice(readout, READOUTS, "readout")
     if readout == "finite_fan_in":
         _refuse_what_two_scalars_cannot_say(net, inputs.shape[1], outputs, noise)
-    return Problem(net, Field(net, inputs, outputs, noise, np.ndim(y) == 1, readout, all_weights))
+    return Problem(net, Field(net, inputs, outputs, noise, np.ndim(y) == 1, readout, basis))
 
 
 def _refuse_what_two_scalars_cannot_say(net: Network, pixels: int, y: Array, noise: Array) -> None:

@@ -43,7 +43,7 @@ def write(bound: Problem, values: dict[str, Any], path: str | Path) -> None:
         "version": VERSION,
         "network": _network_header(bound.net),
         "one_output": field.one_output,
-        "readout_law": field.chain.readout,
+        "readout_law": field.readout,
         "status": values["status"].name,
         "layers": len(theta),  # blocks of the state: matrices, then means
         **{name: values[name] for name in NUMBERS},
@@ -56,6 +56,8 @@ def write(bound: Problem, values: dict[str, Any], path: str | Path) -> None:
         "y": field.y,
         "noise_variance": field.noise_variance,
     }
+    if field.space.basis is not None:  # of degenerate data it is rounding's: not to be made again
+        arrays["basis"] = field.space.basis
     write_atomically(path, lambda file: np.savez(file, **arrays))
 
 
@@ -84,9 +86,8 @@ def read(path: str | Path) -> dict[str, Any]:
         arrays["seen_covariance"] = arrays["input_covariance"]
     X, y = arrays["X"], arrays["y"][:, 0] if header["one_output"] else arrays["y"]
     net = _network(header["network"])
-    all_weights = len(arrays["theta_0"]) == X.shape[-1] + (net.bias_variance > 0)
     return {
-        "problem": problem(net, X, y, arrays["noise_variance"], header["readout_law"], all_weights),
+        "problem": problem(net, X, y, arrays["noise_variance"], header["readout_law"], arrays.get("basis")),
         "theta": tuple(arrays[f"theta_{level}"] for level in range(header["layers"])),
         "status": Status[header["status"]],
         **{name: arrays[name] for name in ARRAYS},
@@ -99,7 +100,7 @@ def same_problem(one: Problem, other: Problem) -> bool:
     if _network_header(one.net) != _network_header(other.net):
         return False
     a, b = one.field, other.field
-    return a.chain.readout == b.chain.readout and all(
+    return a.readout == b.readout and all(
         np.array_equal(x, y) for x, y in ((a.X, b.X), (a.y, b.y), (a.noise_variance, b.noise_variance))
     )
 

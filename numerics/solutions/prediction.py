@@ -93,9 +93,6 @@ class Predictor:
             self.v = [x * t for x, t in zip(inverse_widths, pull.T[depth:], strict=not chain.odd)]
         self.weights = data.response * data.eps
         self.fluctuation = data.fluctuation
-        weights = self.layers[0]
-        self.Sigma = self.space.covariance(weights.covariance)
-        self.weight_mean = None if weights.mean is None else self.space.mean(weights.mean.m)
         self._factor: Array | None = None
 
     def mean(self, X: Array) -> Array:
@@ -142,9 +139,10 @@ class Predictor:
         weights = self.layers[0]
         m_w = None if weights.mean is None else weights.mean.m
         cross = InputKernel.between(self.space.coordinates(X), self.chain.X, weights.covariance, m_w)
-        # the variances at test inputs, and their means, are those of all weights
-        own = InputKernel.at(X, self.Sigma, self.weight_mean)
-        return replace(cross, v_row=own.v_row, m_row=own.m_row), own
+        Y = self.space.times_covariance(X, weights.covariance)
+        v = np.einsum("pms,pms->pm", Y, X)
+        own = InputKernel(Y, X, v, v, cross.m_row, cross.m_row)  # means are within the span
+        return replace(cross, v_row=v), own
 
     def _through(self, level: int, layer: Layer, cross: Kernel, own: Kernel) -> TestKernels:
         """Kernels of hidden layer `level` at the test points, from those of the layer below."""

@@ -269,8 +269,9 @@ class Solution:
         Above 0 the solution is a minimum of F; 1 is the Gaussian process; near 0 a fold or another branch
         is near. Costs some tens of Hessian products.
         """
-        chain, x = self.problem.field.chain, self.problem.inverse_widths
-        return smallest_eigenvalue(Hessian.at(chain, self.theta, x))
+        field, x = self.problem.field, self.problem.inverse_widths
+        least = smallest_eigenvalue(Hessian.at(field.chain, self.theta, x))
+        return least if field.space.basis is None else min(least, 1.0)  # across the data it is the prior's
 
     @cached_property
     def gp(self) -> Solution:

@@ -32,24 +32,36 @@ def theta_of(start: Solution | ArrayLike, bound: Problem) -> Blocks:
     """The state of a start: a Solution's own, or a Sigma with every hidden layer and mean at its prior."""
     if not isinstance(start, Solution):
         return from_covariance(start, "start", bound)
-    theta, there, here = start.theta, start.problem.field.space, bound.field.space
-    comparable = len(there.prior_variance) == len(here.prior_variance)
-    if comparable and not here.has_coordinates_of(there):
-        theta = _in_other_coordinates(start, here)
-    if tuple(block.shape for block in theta) != bound.field.chain.shapes:
-        raise ValueError("start is a solution of another network or data set; drop it")
-    return theta
+    there, here = start.problem.field, bound.field
+    if there.shape[1] == here.shape[1] and len(there.space.prior_variance) == len(here.space.prior_variance):
+        same = here.space.has_coordinates_of(there.space)
+        theta = start.theta if same else _in_coordinates_of(here.space, start)
+        if tuple(block.shape for block in theta) == here.chain.shapes:
+            return theta
+    raise ValueError("start is a solution of another network or data set; drop it")
 
 
-def _in_other_coordinates(start: Solution, here: InputSpace) -> Blocks:
+def _in_coordinates_of(here: InputSpace, start: Solution) -> Blocks:
     """A solution's state with the input layer's theta and mu as these data see them."""
     chain, there = start.problem.field.chain, start.problem.field.space
     theta = list(start.theta)
-    theta[0] = here.within(there.spread(theta[0]))
+    theta[0] = _log(here.from_other(there, _over_prior(start.seen_covariance, there)))
     if not chain.odd:
         mean = len(chain.maps)
         theta[mean] = here.vector(there.mean(theta[mean]))
     return tuple(theta)
+
+
+def _over_prior(seen: Array, space: InputSpace) -> Array:
+    """A covariance of the coordinates in units of its prior."""
+    std = np.sqrt(space.seen_variance)
+    return seen / np.multiply.outer(std, std)
+
+
+def _log(ratio: Array) -> Array:
+    """The logarithm of a positive definite matrix."""
+    values, U = np.linalg.eigh(ratio)
+    return (U * np.log(values)) @ U.T
 
 
 def from_covariance(Sigma: ArrayLike, name: str, bound: Problem) -> Blocks:
@@ -57,9 +69,7 @@ def from_covariance(Sigma: ArrayLike, name: str, bound: Problem) -> Blocks:
     them, as far as the data see it; `name` is the argument's."""
     space = bound.field.space
     seen = space.within(checks.covariance(Sigma, len(space.prior_variance), name))
-    std = np.sqrt(space.seen_variance)
-    ratios, U = np.linalg.eigh(seen / np.multiply.outer(std, std))
-    return ((U * np.log(ratios)) @ U.T, *bound.field.chain.prior[1:])
+    return (_log(_over_prior(seen, space)), *bound.field.chain.prior[1:])
 
 
 def from_mean(weight_mean: ArrayLike, bound: Problem) -> Blocks:

@@ -86,13 +86,13 @@ def _rows(sol: Solution) -> Iterator[tuple[str, str]]:
     yield "network", _network(sol.problem.net)
     yield "prior", _prior(sol.problem.net)
     yield "data", _data(sol)
-    if field.chain.readout != "mean_field":
-        yield "readout", f"{field.chain.readout}: response {sol.response:.4g}, moment {sol.fluctuation:.4g}"
+    if field.readout != "mean_field":
+        yield "readout", f"{field.readout}: response {sol.response:.4g}, moment {sol.fluctuation:.4g}"
     yield "alpha", f"{sol.alpha:.6g} (Gaussian process: {sol.gp.alpha:.6g})"
     yield "Sigma", f"largest eigenvalue {sol.overlap_eigenvalues[0]:.4g} times the prior's"
     terms = ", ".join(f"{name} {value:.6g}" for name, value in sol.free_energy_terms.items())
     yield "free energy", f"{sol.free_energy:.6g} ({terms})"
-    heavy = sol.readout_load > LOAD_WORTH_A_NOTE and field.chain.readout == "mean_field"
+    heavy = sol.readout_load > LOAD_WORTH_A_NOTE and field.readout == "mean_field"
     note = ", so mean field is low by about half of that in what is learned" if heavy else ""
     yield "readout load", f"{sol.readout_load:.3g}{note}"
     yield "residual", f"{sol.residual:.1e} after {sol.gradients} gradients"

@@ -34,7 +34,7 @@ class Small:
 
     @property
     def chain(self):
-        return problem(self.net(1.0), *self.data, all_weights=True).field.chain
+        return problem(self.net(1.0), *self.data, basis=None).field.chain
 
     def Sigma(self, seed=5):
         """A covariance of the prior's size that is far from isotropic."""

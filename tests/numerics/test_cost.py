@@ -137,6 +137,12 @@ def test_seconds_of_a_solve_count_every_gradient_and_step(known_machine):
     assert deep.seconds_per_solve == pytest.approx(11 * deep.seconds_per_gradient + steps, rel=1e-9)
 
 
+def test_seconds_of_a_solve_count_the_span_of_the_inputs(known_machine):
+    wide = estimate_cost(cnn(500), (100, 2, 3000), gradients=0)
+    found = wide.seconds_per_solve - wide.seconds_per_gradient
+    assert found == pytest.approx(3e-11 * 3000 * 200 * (5 * 200 + 2000), rel=1e-9)
+
+
 @pytest.fixture
 def stopwatch(monkeypatch):
     """A machine that is really timed, on tiny problems; how often."""

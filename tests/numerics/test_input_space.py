@@ -1,14 +1,18 @@
 """Inputs with more channels than there are inputs: solved in the coordinates that the data see, exactly."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, small
+from scipy.linalg import expm
 from test_storage import as_version
 
 from numerics import cnn, fcn, from_sigma, load, solve
+from numerics.free_energy.hessian import Hessian
 from numerics.free_energy.problem import problem
+from numerics.solutions.starts import theta_of
 from numerics.solver import solve_on
 from numerics.solving.continuation import Branch
 
@@ -24,7 +28,7 @@ def wide(flat):
 
 
 def solved_for_all_weights(net, X, y, tol=TOL):
-    bound = problem(net, X, y, NOISE, all_weights=True)
+    bound = problem(net, X, y, NOISE, basis=None)
     return solve_on(Branch(bound.field, tol), bound, 500)
 
 
@@ -95,17 +99,65 @@ def test_across_the_data_weights_keep_their_prior():
 
 def test_starts_are_read_in_these_coordinates():
     X, y = wide(flat=True)
-    net = fcn(8, 1.5, 0.9, activation="relu")
-    sol = solve(net, X, y, NOISE)
-    whole = solved_for_all_weights(net, X, y, tol=1e-8)
+    net = fcn(8, 1.5, 0.9, activation="relu", bias_variance=0.2)
+    sol, whole = solve(net, X, y, NOISE), solved_for_all_weights(net, X, y, tol=1e-8)
     assert solve(net, X, y, NOISE, start=whole).gradients <= 2
-    more = solve(net, *small(True, n=9, size=30), NOISE, start=sol)  # other data, of another span
-    assert more.converged
+    given = from_sigma(net, X, y, sol.input_covariance, NOISE, sol._input_mean)
+    assert solve(net, X, y, NOISE, start=given).gradients <= 2
+    wider = fcn(8, 0.2, 0.9, activation="relu", bias_variance=0.2)  # Sigma less the new prior is indefinite
+    assert solve(wider, X, y, NOISE, start=whole).converged
     erf = fcn(8, 1.5, 0.9)
-    found = solve(erf, X, y, NOISE)
-    assert solve(erf, X, y, NOISE, start=found.Sigma).gradients <= 2
-    with pytest.raises(ValueError, match="start is a solution of another network or data set"):
-        solve(net, *small(True, n=9, size=31), NOISE, start=sol)
+    assert solve(erf, X, y, NOISE, start=solve(erf, X, y, NOISE).Sigma).gradients <= 2
+
+
+def test_a_start_of_other_data_counts_where_the_spans_meet():
+    """Sigma of the start, restricted to the span of the new data."""
+    X, y = small(True, n=9, size=30)
+    net = fcn(8, 1.5, 0.9)
+    start = solve(net, X[:6], y[:6], NOISE)
+    theta = theta_of(start, problem(net, X, y, NOISE))
+    V = problem(net, X, y, NOISE).field.space.basis
+    np.testing.assert_allclose(expm(theta[0]), V.T @ start.overlap_ratio @ V, atol=1e-12)
+
+
+def test_starts_of_other_weights_are_refused():
+    """Also where the coordinates are as many."""
+    X, y = small(True, n=6, size=14)
+    start = solve(fcn(8), X, y, NOISE)
+    others = [
+        (fcn(8), *small(True, n=6, size=20)),
+        (fcn(8, bias_variance=0.4), X[:5], y[:5]),
+        (fcn((8, 8)), X, y),
+    ]
+    for net, *data in others:
+        with pytest.raises(ValueError, match="start is a solution of another network or data set"):
+            solve(net, *data, NOISE, start=start)
+
+
+def test_stability_counts_the_weights_across_the_data():
+    """Whose eigenvalues are 1, where that of the one that is seen is larger."""
+    X = np.random.default_rng(0).standard_normal((1, 14))
+    y = np.array([2.0])
+    net = fcn(8, 1.5, 2.0)
+    sol = solve(net, X, y, NOISE)
+    assert Hessian.at(sol.problem.field.chain, sol.theta, (1 / 8,)).dense() > 1.1
+    assert sol.stability == 1.0
+    assert solved_for_all_weights(net, X, y).stability == pytest.approx(1.0, abs=10 * TOL)
+
+
+def test_nothing_of_the_size_of_all_weights_squared_is_made():
+    """Predictions, first order and starts of 12 inputs with 3000 channels: in a tenth of one such matrix."""
+    X, y = small(True, n=12, size=3000)
+    net = fcn(20)
+    start = solve(net, X[:8], y[:8], NOISE)
+    solve(net, X, y, NOISE).predict(X[:2], return_std=True)  # imports
+    tracemalloc.start()
+    sol = solve(net, X, y, NOISE, start=start)
+    sol.predict(X[:2] + 1, return_std=True)
+    assert sol.first_order.alpha_slope < 0
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 3000**2 / 10
 
 
 @pytest.mark.parametrize("name", ["three dense layers", "four dense layers with biases"])
@@ -117,6 +169,10 @@ def test_saved_and_loaded(name, tmp_path):
     back = load(tmp_path / "sol.npz")
     np.testing.assert_array_equal(back.predict(X + 1), sol.predict(X + 1))
     np.testing.assert_array_equal(back.Sigma, sol.Sigma)
+    with np.load(tmp_path / "sol.npz") as file:  # of degenerate data a basis made again may be another
+        turned = dict(file) | {"basis": file["basis"][:, ::-1]}
+    np.savez(tmp_path / "turned.npz", **turned)
+    assert np.abs(load(tmp_path / "turned.npz").Sigma - sol.Sigma).max() > 1e-3 * np.abs(sol.Sigma).max()
     whole = solved_for_all_weights(net, X, y)  # as every solution was before version 3
     whole.save(tmp_path / "whole.npz")
     as_version(2, tmp_path / "whole.npz", tmp_path / "old.npz")
