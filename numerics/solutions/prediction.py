@@ -136,6 +136,7 @@ class Predictor:
 
     def _inputs(self, X: Array) -> tuple[Kernel, Kernel]:
         """Test inputs may leave the span of the training inputs: among them all weights count."""
+        X = np.ascontiguousarray(X)  # a chunk of test inputs is not
         weights = self.layers[0]
         m_w = None if weights.mean is None else weights.mean.m
         cross = InputKernel.between(self.space.coordinates(X), self.chain.X, weights.covariance, m_w)
