@@ -19,7 +19,7 @@ from numerics.network import Network
 GIGABYTE = 2.0**30
 
 # Gradients of a solve at width N: TYPICAL (n/N)^GROWTH with no, one, and more hidden kernels, counted on the
-# problems of benchmarks/cost.py. What there is to learn decides: from a quarter to twice as many were seen.
+# problems of benchmarks/cost.py. What there is to learn decides: from a sixth to twice as many were seen.
 TYPICAL = (5.0, 24.0, 35.0)
 GROWTH = 0.4
 FEWEST = 3.0
@@ -89,7 +89,7 @@ def estimate_cost(
         Columns of y.
     gradients : float, optional
         Gradients of F that the solve takes; by default a number typical of this depth, n and width, where
-        there is much to learn. A target that is learned easily took down to a quarter of it, others up to
+        there is much to learn. A target that is learned easily took down to a sixth of it, others up to
         twice: `Solution.gradients` says how many it were.
     readout : str
         As in `solve`.
