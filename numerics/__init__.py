@@ -1,7 +1,8 @@
 """Equations of state of finite-width networks, solved: feature learning beyond the Gaussian process."""
 
-from numerics import activations, datasets, reduced
+from numerics import activations, datasets, plots, reduced
 from numerics.activations import ACTIVATIONS
+from numerics.compare import Comparison, compare
 from numerics.costs.cost import Cost, NotEnoughMemory, estimate_cost
 from numerics.network import Network, cnn, fcn
 from numerics.solutions.branches import Branches
@@ -14,6 +15,7 @@ from numerics.solving.complex_width import alpha_series
 __all__ = [
     "ACTIVATIONS",
     "Branches",
+    "Comparison",
     "ConvergenceError",
     "Cost",
     "NegativeCurvature",
@@ -24,11 +26,13 @@ __all__ = [
     "activations",
     "alpha_series",
     "cnn",
+    "compare",
     "datasets",
     "estimate_cost",
     "fcn",
     "from_sigma",
     "load",
+    "plots",
     "reduced",
     "solve",
     "solve_branches",

@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).resolve().parent.parent
-TREE = ("analytic", "numerics", "tests", "pyproject.toml")
+TREE = ("analytic", "numerics", "feature_eos", "tests", "pyproject.toml")
 TIMEOUT = 300  # seconds; a mutation that makes a witness run for ever is noticed
 # these would notice every change of generated text, or only repeat a printed number
 NOT_INDEPENDENT = ("test_reference_values", "test_table", "test_committed_files", "paper_case", "drift")

@@ -518,7 +518,7 @@ MUTATIONS = [
         ("noise of another problem", "(a.noise_variance, b.noise_variance)", "(a.y, b.y)", OTHER_PROBLEM),
     ),
     *_in(
-        "numerics/commands/results.py",
+        "feature_eos/commands/results.py",
         ("loose solutions kept", "found.residual <= tol", "found.residual <= 1.0", LOOSE),
         ("error per sample", "/ np.mean(self.y**2)", "/ len(self.y)", TEST_ERROR),
     ),

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from feature_eos.cli import main
 from numerics import cnn, datasets, reduced, solve
-from numerics.cli import main
 from numerics.compare import compare
 from numerics.machine import memory
 
@@ -161,7 +161,10 @@ def test_a_text_file_is_not_an_npz(capsys, tmp_path):
 
 def test_module_and_script_are_the_same_program():
     done = subprocess.run(
-        [sys.executable, "-m", "numerics", "compare", "--n", "0"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "feature_eos", "compare", "--n", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert done.stderr.startswith("feature-eos compare: n=0")
@@ -169,7 +172,7 @@ def test_module_and_script_are_the_same_program():
 
 def test_logarithmic_errors_keep_their_minor_ticks():
     pytest.importorskip("matplotlib")
-    from numerics.commands import plots
+    from numerics import plots
 
     data = datasets.make_linear_cnn(40, 2, 5, seed=2, n_test=10)
     panels = plots.comparison(compare(cnn(50), data, 0.1, [100.0, 50.0])).axes

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
+from feature_eos.cli import main
+from feature_eos.commands import solve as command_solve
+from feature_eos.commands.problem_file import read
 from numerics import fcn, load, solve, solve_path
-from numerics.cli import main
-from numerics.commands import solve as command_solve
-from numerics.commands.problem_file import read
 from numerics.machine import memory
 
 RNG = np.random.default_rng(0)

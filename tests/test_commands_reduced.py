@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from feature_eos.cli import main
 from numerics import reduced
-from numerics.cli import main
 
 
 def test_alpha_table_and_file(tmp_path, capsys):

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from feature_eos.cli import main
 from numerics import cnn, datasets, fcn, load, solve, solve_path
-from numerics.cli import main
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -1,4 +1,4 @@
-"""Figures of a path of solutions: what changes with the width, and the spectra. Needs the extra `plot`."""
+"""Solutions over the width: what changes along a path, and the spectra."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from numerics.commands.plots import GREY, MATRIX, TANGENT, new
+from numerics.plots.figure import GREY, MATRIX, TANGENT, new
 from numerics.solutions.solution import Solution
 from numerics.solutions.summary import LOAD_WORTH_A_NOTE
 
@@ -70,7 +70,7 @@ def _over_widths(axes: Any, width: np.ndarray) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def spectra(solutions: Sequence[Solution]) -> Any:
+def spectrum(solutions: Sequence[Solution]) -> Any:
     """A Figure with a panel per layer: eigenvalues of Sigma over the prior's, and of K - Q by size.
 
     A curve per width, of a few widths from the widest to the narrowest.

@@ -1,33 +1,15 @@
-"""Figures of what varies. Needs the extra `plot`."""
+"""What `compare` finds, over the number of channels."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from numerics.compare import Comparison
-from numerics.machine.files import write_atomically
+from numerics.plots.figure import GREY, MATRIX, RIDGE, SCALAR, TANGENT, new
 from numerics.solutions.summary import LOAD_WORTH_A_NOTE
-
-MATRIX, TANGENT, SCALAR, RIDGE, GREY = "#1b4f9c", "#d1495b", "#3b8f5a", "#e09f3e", "#777777"
-
-
-def new(size: tuple[float, float]) -> Any:
-    """An empty matplotlib Figure, in inches.
-
-    Raises
-    ------
-    ImportError
-        With the remedy, when matplotlib is missing.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as missing:
-        raise ImportError("plots need matplotlib: pip install 'feature-eos[plot]'") from missing
-    return Figure(figsize=size, layout="constrained")
 
 
 def comparison(result: Comparison) -> Any:
@@ -83,9 +65,3 @@ def _alpha_panel(axes: Any, result: Comparison, width: np.ndarray, column: Any, 
             note = f" {100 * crossing.threshold:g} % off"
             axes.text(crossing.width, 0.02 * top, note, color=TANGENT, fontsize=8, rotation=90)
     axes.legend(fontsize=8)
-
-
-def save(figure: Any, path: str | Path) -> None:
-    """Write a figure; the ending of the name chooses the format."""
-    form = Path(path).suffix.removeprefix(".") or "png"
-    write_atomically(path, lambda file: figure.savefig(file, dpi=150, format=form))

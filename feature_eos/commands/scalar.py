@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from numerics import checks, reduced
-from numerics.commands import plots
+from numerics import checks, plots, reduced
 from numerics.machine import files
 
 CHANNELS = "1280,640,320,160,80"

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from feature_eos.commands import problem_file, results
+from feature_eos.commands.problem_file import ProblemFile
+from feature_eos.commands.results import Predicted
 from numerics import checks
-from numerics.commands import problem_file, results
-from numerics.commands.problem_file import ProblemFile
-from numerics.commands.results import Predicted
 from numerics.costs.cost import estimate_cost
 from numerics.free_energy.problem import Problem, problem
 from numerics.solutions import summary
@@ -91,7 +91,7 @@ def _test_set(asked: ProblemFile, bound: Problem) -> tuple[Array | None, Array |
 
 
 def _need_matplotlib() -> None:
-    from numerics.commands import plots
+    from numerics import plots
 
     plots.new((1.0, 1.0))
 
@@ -147,11 +147,11 @@ def _report(solved: Sequence[Solution], errors: Sequence[float]) -> str:
 
 
 def _plots(folder: Path, solved: Sequence[Solution], errors: Sequence[float]) -> list[Path]:
-    from numerics.commands import plots, plots_path
+    from numerics import plots
 
-    figures = {"spectra.png": plots_path.spectra(solved)}
+    figures = {"spectra.png": plots.spectrum(solved)}
     if len({sol.width for sol in solved if math.isfinite(sol.width)}) > 1:
-        figures["path.png"] = plots_path.path(solved, errors)
+        figures["path.png"] = plots.path(solved, errors)
     for name, figure in figures.items():
         plots.save(figure, folder / name)
     return [folder / name for name in figures]

@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_eos.commands.array_files import read_array
 from numerics import checks, datasets
-from numerics.commands.array_files import read_array
 from numerics.network import Network, cnn, fcn
 from numerics.pixels import Receptive, unpooled
 

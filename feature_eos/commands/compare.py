@@ -1,61 +1,30 @@
-"""The command line: `feature-eos` or `python -m numerics`."""
+"""The subcommand `compare` of the command line: the theories side by side over the number of channels."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from numerics import checks, compare, datasets
-from numerics.commands import reduced as commands_reduced
-from numerics.commands import report
-from numerics.commands import solve as command_solve
+from feature_eos.commands import report
+from numerics import checks, datasets
+from numerics.compare import compare
 from numerics.costs.cost import GIGABYTE, typical_gradients
 from numerics.costs.footprint import Sizes, peak_memory
 from numerics.datasets import Dataset
 from numerics.machine import files
 from numerics.network import cnn
-from numerics.solutions.path import ConvergenceError
 
 CHANNELS = "2560,1280,640,320,160,80"
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """Errors in one line with exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand; 0 on success, 2 on bad input, 1 when a solve fails, 130 when interrupted."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        options.run(options)
-    except (ValueError, ImportError, OSError) as problem:
-        print(f"{parser.prog} {options.command}: {' '.join(str(problem).split())}", file=sys.stderr)
-        return 2
-    except (ConvergenceError, ArithmeticError) as failure:
-        print(f"{parser.prog} {options.command}: {failure}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"{parser.prog} {options.command}: interrupted", file=sys.stderr)
-        return 130  # what a shell gives for an interrupt
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = OneLineParser(prog="feature-eos", description="Equations of state of finite-width networks.")
-    commands = parser.add_subparsers(
-        dest="command", required=True, metavar="COMMAND", parser_class=OneLineParser
-    )
+def register(commands: Any) -> None:
+    """Add the subcommand."""
     add = commands.add_parser(
         "compare",
         help="alpha over C from the scalar equation, first order in 1/C and the matrix equations",
@@ -82,9 +51,6 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--no-memory-check", action="store_true", help="the same as check_memory=False")
     add.add_argument("--plot", metavar="FILE", help="draw the table (.png, .pdf, .svg)")
     add.add_argument("--out", metavar="FILE.npz", help="save the table, Sigma at each C and the settings")
-    command_solve.register(commands)
-    commands_reduced.register(commands)
-    return parser
 
 
 def _widths(text: str) -> list[float]:
@@ -114,10 +80,10 @@ def _compare(options: argparse.Namespace) -> None:
             bar.update()
 
         check = not options.no_memory_check
-        result = compare.compare(net, data, options.noise_variance, widths, progress, check)
+        result = compare(net, data, options.noise_variance, widths, progress, check)
     print(report.text(result))
     if options.plot:
-        from numerics.commands import plots
+        from numerics import plots
 
         plots.save(plots.comparison(result), options.plot)
     if options.out:

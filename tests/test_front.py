@@ -1,0 +1,39 @@
+"""`import feature_eos` is the whole public surface, and the version is one."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import analytic
+import feature_eos
+import numerics
+from feature_eos.cli import main
+
+
+def test_the_front_has_every_public_name_of_both_halves():
+    assert set(feature_eos.__all__) == {"__version__", *numerics.__all__, *analytic.__all__}
+    assert not set(numerics.__all__) & set(analytic.__all__)
+    for name in analytic.__all__:
+        assert getattr(feature_eos, name) is getattr(analytic, name)
+    for name in numerics.__all__:
+        assert getattr(feature_eos, name) is getattr(numerics, name)
+
+
+def test_sympy_waits_until_a_name_of_analytic_is_asked_for():
+    statement = "import sys, feature_eos; assert 'sympy' not in sys.modules; feature_eos.reduced_equation"
+    subprocess.run([sys.executable, "-c", statement], check=True)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'solv'"):
+        feature_eos.solv  # noqa: B018
+
+
+def test_the_version_is_the_installed_one(capsys):
+    assert feature_eos.__version__ == version("feature-eos")
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.strip() == f"feature-eos {version('feature-eos')}"
