@@ -9,11 +9,11 @@ import statistics
 import time
 
 import numpy as np
+from numerics.free_energy.problem import problem
 from scipy.linalg import blas, lapack
 
 from numerics import cnn, datasets
-from numerics.free_energy.hessian import Hessian
-from numerics.free_energy.problem import problem
+from numerics.gaussian.hessian import Hessian
 from numerics.machine import parallel
 
 N_PATCHES, PATCH_SIZE = 20, 64

@@ -19,16 +19,16 @@ import time
 from importlib.metadata import version
 
 import numpy as np
+from numerics.free_energy.problem import problem
 from scipy.linalg import lapack
 from scipy.optimize import NoConvergence, newton_krylov
 
 from numerics import cnn, datasets, fcn
-from numerics.free_energy.data_terms import mean_field
-from numerics.free_energy.problem import problem
 from numerics.kernels.preactivations import HiddenKernel, InputKernel
 from numerics.machine import parallel
 from numerics.machine.dense import mirrored, product
-from numerics.solving.complex_width import ComplexWidth
+from numerics.readout_laws.mean_field import mean_field
+from numerics.series.complex_width import ComplexWidth
 from numerics.solving.continuation import Branch
 from numerics.solving.outcome import Status
 

@@ -116,9 +116,13 @@ def inputs_like(X: ArrayLike, shape: tuple[int, ...], flat: bool, name: str = "X
     return array
 
 
-def targets(y: ArrayLike, samples: int, name: str = "y") -> Array:
-    """Targets as (n, D), D outputs; (n,) is D = 1. All zero is refused."""
-    array = _real_array(y, name)
+def targets(y: ArrayLike, samples: int, name: str = "y", observed: NDArray[np.bool_] | None = None) -> Array:
+    """Targets as (n, D), D outputs; (n,) is D = 1. All zero is refused.
+
+    `observed` (n,): data whose targets count; of the others any number, or none, may stand there.
+    """
+    counts = np.ones(samples, bool) if observed is None else observed
+    array = _real_array(y, name, finite=False)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
@@ -127,10 +131,11 @@ def targets(y: ArrayLike, samples: int, name: str = "y") -> Array:
         )
     if len(array) != samples or array.shape[1] == 0:
         raise ValueError(f"{name} has {len(array)} entries for {samples} samples; give one per sample")
-    if not np.any(array):
+    known = _finite(array[counts], name)
+    if not np.any(known):
         raise ValueError(f"{name} is zero everywhere, so alpha = eps.y / y.y has no meaning; check {name}")
     with np.errstate(over="ignore", under="ignore"):
-        norm2 = np.sum(array * array)
+        norm2 = np.sum(known * known)
     if not (np.isfinite(norm2) and norm2 > 0):
         raise ValueError(
             f"{name} is so large or so small that y.y leaves the range of floats; rescale {name}"
@@ -178,8 +183,9 @@ def vector(values: ArrayLike, size: int, name: str) -> Array:
     return array
 
 
-def _real_array(values: ArrayLike, name: str) -> Array:
-    """A finite float64 array; complex numbers, text and objects are refused."""
+def _real_array(values: ArrayLike, name: str, finite: bool = True) -> Array:
+    """A float64 array, finite unless that is looked at later; complex numbers, text and objects are
+    refused."""
     try:
         array = np.asarray(values)
     except ValueError:
@@ -187,6 +193,10 @@ def _real_array(values: ArrayLike, name: str) -> Array:
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} has dtype {array.dtype}; give real numbers (an array of floats)")
     array = array.astype(np.float64, copy=False)
+    return _finite(array, name) if finite else array
+
+
+def _finite(array: Array, name: str) -> Array:
     if not np.isfinite(array).all():
         raise ValueError(f"{name} contains NaN or infinite entries; remove or impute them first")
     return array

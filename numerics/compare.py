@@ -12,19 +12,16 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from numerics import reduced
+from numerics.continuation import Continuation
 from numerics.datasets import Dataset
-from numerics.free_energy.perturbation import FirstOrder
-from numerics.free_energy.problem import Problem, problem
 from numerics.network import Network
+from numerics.problem import Problem
+from numerics.series.perturbation import FirstOrder
 from numerics.solutions.path import ConvergenceError
 from numerics.solutions.solution import Solution
-from numerics.solver import admit, solve_on
-from numerics.solving.continuation import Branch
 
 Array = NDArray[np.float64]
 
-TOLERANCE = 1e-8
-MAX_GRADIENTS = 300
 SCALAR_CLOSURE = "equivalent_kernel"  # whose series has its radius of convergence in closed form
 THRESHOLDS = (0.05, 0.5)
 BELOW_TABLE = 16  # the search for a threshold goes on to 1/16 of the table's smallest width
@@ -97,10 +94,10 @@ class Comparison:
 
 
 def compare(
-    net: Network,
-    data: Dataset,
-    noise_variance: float,
-    widths: Sequence[float],
+    net: Network | Problem,
+    data: Dataset | None = None,
+    noise_variance: float | None = None,
+    widths: Sequence[float] = (),
     progress: Callable[[str], None] = lambda _: None,
     check_memory: bool = True,
 ) -> Comparison:
@@ -108,10 +105,12 @@ def compare(
 
     Parameters
     ----------
-    net : Network
-        Its variances and activation are used, its width is not.
+    net : Network or Problem
+        Two layers. Its variances and activation are used, its width is not. A Problem has its own X, y and
+        noise_variance.
     data : Dataset
-        With a linear teacher of unit norms the scalar equation is solved too.
+        With a linear teacher of unit norms the scalar equation is solved too. Beside a Problem it may be left
+        out, or gives the test set and the teacher.
     widths : sequence of float
         Channels C, any order.
     progress : callable
@@ -119,27 +118,43 @@ def compare(
     check_memory : bool
         Refuse what would not fit in the memory that is available.
     """
-    bound = problem(net, data.X, data.y, noise_variance)
-    admit([bound.at_widths(width) for width in widths], check_memory)
-    branch = Branch(bound.field, TOLERANCE)
+    if isinstance(net, Problem):
+        problem = Problem.of(net, None, None, noise_variance)
+        data = _without_test_set(problem) if data is None else data
+    else:
+        if data is None:
+            raise ValueError("data is missing: a Dataset, or give a Problem instead of the network")
+        problem = Problem.of(net, data.X, data.y, noise_variance)
+    if len(widths) == 0:
+        raise ValueError("widths must be a sequence of at least one width")
+    session = Continuation(problem)
+    session.admit(widths, check_memory)
+    session.curve  # noqa: B018  (the Gaussian process)
     progress("Gaussian process")
-    solved = {}
-    for width in sorted(set(widths), reverse=True):
-        solved[width] = solve_on(branch, bound.at_widths(width), MAX_GRADIENTS)
-        progress(f"C = {width:g}")
+    solved: dict[float, Solution] = {}
+    distinct = sorted(set(widths), reverse=True)
+    for position, sol in session.along(distinct):
+        if not sol.converged:
+            raise ConvergenceError(sol, session.tol)
+        solved[distinct[position]] = sol
+        progress(f"C = {sol.width:g}")
     solutions = tuple(solved[width] for width in widths)
     tangent = solutions[0].first_order
-    missing = _why_no_scalar(net, data)
+    missing = _why_no_scalar(problem.net, data)
     rows = [_row(sol, tangent, data, missing) for sol in (*solutions, solutions[0].gp)]
     progress("test points")
-    crossings = tuple(_crossing(branch, bound, tangent, solved, threshold) for threshold in THRESHOLDS)
+    crossings = tuple(_crossing(session, tangent, solved, threshold) for threshold in THRESHOLDS)
     progress("where first order fails")
-    radius = math.nan if missing else _scalar_radius(bound)
-    return Comparison(bound, tuple(rows), solutions, tangent, crossings, radius, missing)
+    radius = math.nan if missing else _scalar_radius(problem)
+    return Comparison(problem, tuple(rows), solutions, tangent, crossings, radius, missing)
+
+
+def _without_test_set(problem: Problem) -> Dataset:
+    return Dataset(problem.X, problem.y, problem.X[:0], problem.y[:0])
 
 
 def _row(sol: Solution, tangent: FirstOrder, data: Dataset, scalar_missing: str) -> Row:
-    field = sol.problem.field
+    problem = sol.problem
     test_error = test_std = math.nan
     if len(data.X_test):
         mean, std = sol.predict(data.X_test, return_std=True)
@@ -147,9 +162,8 @@ def _row(sol: Solution, tangent: FirstOrder, data: Dataset, scalar_missing: str)
         test_std = float(std.mean() / np.sqrt(np.mean(data.y_test**2)))
     scalar = ridge = math.nan
     if not scalar_missing:
-        given = _scalar_arguments(sol.problem)
+        given = _scalar_arguments(problem)
         scalar, ridge = (reduced.alpha(C=sol.width, closure=c, **given) for c in (SCALAR_CLOSURE, "ridge"))
-    discrepancy = field.noise_variance * sol.eps
     return Row(
         width=sol.width,
         alpha_scalar=scalar,
@@ -164,7 +178,7 @@ def _row(sol: Solution, tangent: FirstOrder, data: Dataset, scalar_missing: str)
         chi_response=0.0 if math.isinf(sol.width) else sol.chi_response,
         chi_paper=0.0 if math.isinf(sol.width) else sol.chi_paper,
         readout_load=sol.readout_load,
-        train_error=float(discrepancy @ discrepancy / field.target_norm2),
+        train_error=sol.train_error,
         test_error=test_error,
         test_std=test_std,
         residual=sol.residual,
@@ -179,31 +193,31 @@ def _why_no_scalar(net: Network, data: Dataset) -> str:
     return ""
 
 
-def _scalar_radius(bound: Problem) -> float:
-    return float(reduced.convergence_radius(closure=SCALAR_CLOSURE, **_scalar_arguments(bound)))
+def _scalar_radius(problem: Problem) -> float:
+    return float(reduced.convergence_radius(closure=SCALAR_CLOSURE, **_scalar_arguments(problem)))
 
 
-def _scalar_arguments(bound: Problem) -> dict[str, Any]:
-    n, (n_patches, patch_size) = len(bound.field.y), bound.field.shape
+def _scalar_arguments(problem: Problem) -> dict[str, Any]:
+    n_patches, patch_size = problem.input_shape
     return {
-        "n": n,
+        "n": problem.samples,
         "n_patches": n_patches,
         "patch_size": patch_size,
-        "noise_variance": float(bound.field.noise_variance[0]),
-        "weight_variance": bound.net.weight_variances[0],
-        "readout_variance": bound.net.readout_variance,
+        "noise_variance": problem.common_noise,
+        "weight_variance": problem.net.weight_variances[0],
+        "readout_variance": problem.net.readout_variance,
     }
 
 
 def _crossing(
-    branch: Branch, bound: Problem, tangent: FirstOrder, solved: dict[float, Solution], threshold: float
+    session: Continuation, tangent: FirstOrder, solved: dict[float, Solution], threshold: float
 ) -> Crossing:
     """Follow the path from large C until the tangent is off by `threshold`, then find the root in log C."""
 
     def excess(log_width: float) -> float:
         width = math.exp(log_width)
         if width not in solved:
-            solved[width] = solve_on(branch, bound.at_widths(width), MAX_GRADIENTS)
+            solved[width] = session.solve(width)
         alpha = solved[width].alpha
         return abs(alpha - tangent.alpha(width)) / alpha - threshold
 

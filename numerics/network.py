@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -31,12 +30,12 @@ class Network:
         One of `numerics.ACTIVATIONS`, or your own (`numerics.activations.quadrature`).
     bias_variance : float
         sigma_b^2: prior variance of every unit's bias, the output's included; 0: no biases.
-    fields : tuple of int, "all" or Receptive
+    windows : tuple of int, "all" or Receptive
         Receptive field of each hidden layer above the first: an int is a non-overlapping window over that
         many neighbouring pixels.
     readout : "per_pixel", "global_pooling" or Receptive
     flat : bool
-        Inputs are vectors, X of shape (n, d); otherwise X is (n, pixels, channels).
+        Inputs are vectors, X of shape (n, d); otherwise X is (n, pixels, features).
     """
 
     widths: Widths
@@ -44,7 +43,7 @@ class Network:
     readout_variance: float
     activation: str | Activation
     bias_variance: float = 0.0
-    fields: tuple[int | str | Receptive, ...] = ()
+    windows: tuple[int | str | Receptive, ...] = ()
     readout: str | Receptive = "per_pixel"
     flat: bool = False
 
@@ -57,12 +56,12 @@ class Network:
         """The same network, variances included, with other widths; one number stands for all layers."""
         return replace(self, widths=_widths(widths, "widths", len(self.widths)))
 
-    def receptive_fields(self, pixels_in: int) -> tuple[Receptive, ...]:
+    def receptive_windows(self, pixels_in: int) -> tuple[Receptive, ...]:
         """One per hidden layer: how the next layer, or the readout, sees its pixels."""
         found: list[Receptive] = []
         count = pixels_in
-        for field in (*self.fields, self.readout):
-            receptive = _receptive(field, count)
+        for window in (*self.windows, self.readout):
+            receptive = _receptive(window, count)
             found.append(receptive)
             count = receptive.pixels_out
         if count != 1:
@@ -70,21 +69,21 @@ class Network:
         return tuple(found)
 
 
-def _receptive(field: int | str | Receptive, count: int) -> Receptive:
-    if isinstance(field, Receptive):
-        if field.pixels_in > count:
+def _receptive(window: int | str | Receptive, count: int) -> Receptive:
+    if isinstance(window, Receptive):
+        if window.pixels_in > count:
             raise ValueError(
-                f"a receptive field sees pixel {field.pixels_in - 1}, but there are {count} pixels"
+                f"a receptive field sees pixel {window.pixels_in - 1}, but there are {count} pixels"
             )
-        return field
-    if field in ("all", "per_pixel"):
+        return window
+    if window in ("all", "per_pixel"):
         return pixels.dense(count)
-    if field == "global_pooling":
+    if window == "global_pooling":
         return pixels.dense(count, pools=[range(count)])
-    if isinstance(field, int):
-        return pixels.blocks(count, field)
+    if isinstance(window, int):
+        return pixels.blocks(count, window)
     raise ValueError(
-        f"{field!r} is no receptive field; give a window (a whole number), 'all', 'per_pixel', "
+        f"{window!r} is no receptive field; give a window (a whole number), 'all', 'per_pixel', "
         "'global_pooling' or a numerics.pixels.Receptive"
     )
 
@@ -157,9 +156,9 @@ def fcn(
         As in `cnn`.
     """
     sizes = _widths(widths, "widths")
-    fields = ("all",) * (len(sizes) - 1)
+    windows = ("all",) * (len(sizes) - 1)
     return _network(
-        sizes, weight_variance, readout_variance, activation, bias_variance, fields, "per_pixel", True
+        sizes, weight_variance, readout_variance, activation, bias_variance, windows, "per_pixel", True
     )
 
 
@@ -169,7 +168,7 @@ def _network(
     readout_variance: float,
     activation: str | Activation,
     bias_variance: float,
-    fields: tuple[int | str | Receptive, ...],
+    windows: tuple[int | str | Receptive, ...],
     readout: str | Receptive,
     flat: bool,
 ) -> Network:
@@ -186,7 +185,7 @@ def _network(
         readout_variance=checks.positive(readout_variance, "readout_variance"),
         activation=activation,
         bias_variance=checks.not_negative(bias_variance, "bias_variance"),
-        fields=fields,
+        windows=windows,
         readout=readout,
         flat=flat,
     )
@@ -200,8 +199,3 @@ def _widths(value: float | Sequence[float], name: str, layers: int | None = None
             f"{name}={value!r} must be one number or one per hidden layer ({layers or 'at least one'})"
         )
     return tuple(checks.width(width, name) for width in given)
-
-
-def inverse_widths(net: Network) -> tuple[float, ...]:
-    """1/N_l, exactly 0 for `math.inf`."""
-    return tuple(0.0 if math.isinf(width) else 1.0 / width for width in net.widths)

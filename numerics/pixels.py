@@ -89,6 +89,37 @@ class Receptive:
         return sum(len(group.pairs) for (j, k), groups in self.groups.items() if j >= k for group in groups)
 
 
+@dataclass(frozen=True, eq=False)
+class Weighted(Receptive):
+    """One output pixel that sees pairs of (pooled) pixels with a weight each: what a readout law may ask for.
+
+    Attributes
+    ----------
+    windows : (N,) array of int
+        The pooled pixels.
+    weights : (N, N) array
+        Symmetric: of the pairs.
+    """
+
+    weights: NDArray[np.float64]
+
+    @property
+    def pixels_out(self) -> int:
+        return 1
+
+    @property
+    def fan_in(self) -> int:
+        return len(self.windows)
+
+    def _groups(self, j: int, k: int) -> tuple[Group, ...]:
+        found = []
+        for (one, two), weight in np.ndenumerate(self.weights):
+            members, others = self.pools[self.windows[one]], self.pools[self.windows[two]]
+            mean = float(weight) / (len(members) * len(others))
+            found.append(Group(mean, tuple((a, b) for a in members for b in others)))
+        return tuple(found)
+
+
 def unpooled(pixels: int) -> tuple[tuple[int, ...], ...]:
     return tuple((p,) for p in range(pixels))
 

@@ -167,7 +167,7 @@ def test_samples_take_the_shape_that_is_asked_for(folder):
     assert asked.folder == folder / "results"
 
 
-def test_receptive_fields_by_index_and_pooling(folder):
+def test_receptive_windows_by_index_and_pooling(folder):
     text = """
     noise_variance = 0.1
     [network]
@@ -180,7 +180,7 @@ def test_receptive_fields_by_index_and_pooling(folder):
     shape = [4, 1]
     """
     (folder / "problem.toml").write_text(text)
-    field, readout = read(folder / "problem.toml").net.receptive_fields(4)
+    field, readout = read(folder / "problem.toml").net.receptive_windows(4)
     np.testing.assert_array_equal(field.windows, [[0, 1], [1, -1]])
     assert field.pools == ((0, 1), (2, 3))
     np.testing.assert_array_equal(readout.windows, [[0, 1]])

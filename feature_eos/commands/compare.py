@@ -19,6 +19,7 @@ from numerics.costs.footprint import Sizes, peak_memory
 from numerics.datasets import Dataset
 from numerics.machine import files
 from numerics.network import cnn
+from numerics.readout_laws import LAWS
 
 CHANNELS = "2560,1280,640,320,160,80"
 
@@ -34,7 +35,7 @@ def register(commands: Any) -> None:
     add.add_argument(
         "--data",
         metavar="FILE.npz|digits",
-        help="arrays X (n, patches, pixels), y and optionally X_test, y_test; or scikit-learn's digits; "
+        help="arrays X (n, pixels, features), y and optionally X_test, y_test; or scikit-learn's digits; "
         "default: Gaussian inputs with a linear teacher",
     )
     add.add_argument("--n", type=int, help="training samples (default 800)")
@@ -71,7 +72,7 @@ def _compare(options: argparse.Namespace) -> None:
     checks.positive(options.noise_variance, "noise_variance")  # before anything is announced
     data = _dataset(options)
     n, sizes = len(data.X), Sizes.of(net, *data.X.shape)
-    peak = peak_memory(sizes, typical_gradients(net, n)) / GIGABYTE
+    peak = peak_memory(sizes, typical_gradients(net, n), LAWS["mean_field"]) / GIGABYTE
     print(f"n = {n}: about {peak:.2g} GB at the peak", file=sys.stderr)
     with tqdm(total=len(set(widths)) + 3, unit="step", leave=False, disable=None) as bar:
 

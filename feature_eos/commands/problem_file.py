@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 
 KINDS: dict[str, Callable[..., Network]] = {"cnn": cnn, "fcn": fcn}
 SECTIONS = ("noise_variance", "network", "data", "solve", "output")
-SOLVE_KEYS = ("widths", "readout", "method", "tol", "max_iter", "check_memory")
+SOLVE_KEYS = ("widths", "theory", "method", "tol", "max_iter", "check_memory")
 OUTPUT_KEYS = ("folder", "plots")
 FILE_KEYS = ("file", "X", "y", "X_test", "y_test", "shape")
 RANGE_KEYS = ("from", "to", "count")
@@ -59,7 +59,7 @@ class ProblemFile:
     widths : tuple
         Of a path; the network's own alone without one.
     options : dict
-        readout, method, tol, max_iter, check_memory, as in `numerics.solve`, those that are given.
+        theory, method, tol, max_iter, check_memory, as in `numerics.solve`, those that are given.
     folder : Path
         For the results.
     plots : bool

@@ -36,11 +36,11 @@ def text(result: Comparison) -> str:
 
 
 def _heading(result: Comparison) -> Iterator[str]:
-    net, field = result.problem.net, result.problem.field
-    n, (n_patches, patch_size) = len(field.y), field.shape
+    net, problem = result.problem.net, result.problem
+    n, (n_patches, patch_size) = problem.samples, problem.input_shape
     yield (
         f"two-layer CNN, {net.activation}: n = {n}, {n_patches} patches of {patch_size}, sigma^2 = "
-        f"{field.noise_variance[0]:g}, sigma_w^2 = {net.weight_variances[0]:g}, "
+        f"{problem.noise_variance[0]:g}, sigma_w^2 = {net.weight_variances[0]:g}, "
         f"sigma_a^2 = {net.readout_variance:g}"
     )
     yield "alpha = eps.y / y.y from the scalar equation (q_train = 1; effective ridge), first order in 1/C,"
@@ -83,7 +83,7 @@ def verdict(result: Comparison) -> Iterator[str]:
 
 def save(result: Comparison, path: str | Path) -> None:
     """An .npz: an array per column of the table, Sigma per finite width, the verdict, the settings."""
-    net, field = result.problem.net, result.problem.field
+    net, problem = result.problem.net, result.problem
     arrays: dict[str, Any] = {
         column.name: np.array([asdict(row)[column.name] for row in result.rows]) for column in fields(Row)
     }
@@ -95,10 +95,10 @@ def save(result: Comparison, path: str | Path) -> None:
         "threshold_width": np.array([crossing.width for crossing in result.crossings]),
         "threshold_searched_to": np.array([crossing.searched_to for crossing in result.crossings]),
         "scalar_radius": result.scalar_radius,
-        "noise_variance": field.noise_variance[0],
+        "noise_variance": problem.noise_variance[0],
         "weight_variance": net.weight_variances[0],
         "readout_variance": net.readout_variance,
         "activation": net.activation,
-        "shape": np.array([len(field.y), *field.shape]),
+        "shape": np.array([problem.samples, *problem.input_shape]),
     }
     write_atomically(path, lambda file: np.savez(file, **arrays))

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.free_energy.problem import Problem
+from numerics.gaussian.theory import Theory
 from numerics.machine.files import write_atomically
-from numerics.solutions import archive, storage
+from numerics.problem import Problem
+from numerics.solutions import storage
+from numerics.solutions.path import Path as WidthPath
 from numerics.solutions.solution import Solution
 
 Array = NDArray[np.float64]
@@ -55,7 +57,9 @@ def file_of(folder: Path, widths: Sequence[float]) -> Path:
     return folder / f"width-{'x'.join(f'{width:.12g}' for width in different)}.npz"
 
 
-def find(folder: Path, target: Problem, tol: float, overwrite: bool = False) -> Solution | None:
+def find(
+    folder: Path, target: Problem, equations: Theory, tol: float, overwrite: bool = False
+) -> Solution | None:
     """The solution of this very problem that is there, if it is solved to `tol`.
 
     Raises
@@ -63,19 +67,21 @@ def find(folder: Path, target: Problem, tol: float, overwrite: bool = False) -> 
     ValueError
         When the file holds something else, unless that may be overwritten.
     """
-    path = file_of(folder, target.net.widths)
+    path = file_of(folder, target.widths)
     if overwrite or not path.exists():
         return None
     found = storage.load(path)
-    if not archive.same_problem(found.problem, target):
+    if found.problem != target or found.theory != equations.law.name:
         raise ValueError(
-            f"{path} is of another problem (network, data or noise); choose another folder, or --overwrite"
+            f"{path} is of another problem (network, data, noise or theory); choose another folder, or "
+            "--overwrite"
         )
     if not (found.converged and found.residual <= tol):
         return None
-    if not target.field.space.has_coordinates_of(found.problem.field.space):  # of a version before 3
+    if not equations.space.has_coordinates_of(found.equations.space):
         return found
-    return replace(found, problem=target)  # whose Gaussian process is shared along the path
+    # the Gaussian process is shared along the path
+    return replace(found, problem=target, equations=equations)
 
 
 def save(folder: Path, sol: Solution) -> None:
@@ -94,16 +100,9 @@ def save_table(folder: Path, solutions: Sequence[Solution], predicted: Sequence[
     predicted : sequence of Predicted
         One per solution, or none.
     """
-    columns: dict[str, list[Any]] = {
+    columns: dict[str, Any] = {
+        **WidthPath(solutions).table(),
         "widths": [sol.widths for sol in solutions],
-        "alpha": [sol.alpha for sol in solutions],
-        "alpha_gp": [sol.gp.alpha for sol in solutions],
-        "alpha_first_order": _tangents(solutions),
-        "free_energy": [sol.free_energy for sol in solutions],
-        "log_evidence": [sol.log_evidence for sol in solutions],
-        "readout_load": [sol.readout_load for sol in solutions],
-        "residual": [sol.residual for sol in solutions],
-        "gradients": [sol.gradients for sol in solutions],
         "Sigma_eigenvalues": [sol.overlap_eigenvalues for sol in solutions],
     }
     if len(solutions) * len(solutions[0].overlap_eigenvalues) ** 2 <= LARGEST_TABLE:
@@ -119,9 +118,3 @@ def save_table(folder: Path, solutions: Sequence[Solution], predicted: Sequence[
     path = folder / TABLE
     write_atomically(path, lambda file: np.savez(file, **arrays))
     return path
-
-
-def _tangents(solutions: Sequence[Solution]) -> list[float]:
-    """First order in 1/width; layers of one width share it along a path."""
-    shared = all(len(set(sol.widths)) == 1 for sol in solutions)
-    return [(solutions[0] if shared else sol).first_order.alpha(sol.width) for sol in solutions]

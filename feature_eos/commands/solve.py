@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,14 @@ from feature_eos.commands import problem_file, results
 from feature_eos.commands.problem_file import ProblemFile
 from feature_eos.commands.results import Predicted
 from numerics import checks
+from numerics.continuation import MAX_ITER, TOLERANCE, Continuation
 from numerics.costs.cost import estimate_cost
-from numerics.free_energy.problem import Problem, problem
+from numerics.problem import Problem
 from numerics.solutions import summary
+from numerics.solutions.path import ConvergenceError
 from numerics.solutions.solution import Solution
-from numerics.solutions.starts import theta_of
-from numerics.solver import METHODS, admit, solve_on
-from numerics.solving.continuation import Branch
 
 Array = NDArray[np.float64]
-
-TOLERANCE = 1e-8
-MAX_ITER = 300
 
 
 def register(commands: Any) -> None:
@@ -47,20 +43,28 @@ def register(commands: Any) -> None:
 
 def _solve(options: argparse.Namespace) -> None:
     asked = problem_file.read(options.file)
-    readout = asked.options.get("readout", "mean_field")
-    bound = problem(asked.net, asked.X, asked.y, asked.noise_variance, readout)
-    targets = [bound.at_widths(_layers(widths)) for widths in asked.widths]
-    tol = checks.positive(asked.options.get("tol", TOLERANCE), "tol")
-    max_iter = checks.count(asked.options.get("max_iter", MAX_ITER), "max_iter")
-    method = checks.choice(asked.options.get("method", "auto"), METHODS, "method")
-    X_test, y_test = _test_set(asked, bound)
+    given = asked.options
+    problem = Problem(asked.net, asked.X, asked.y, asked.noise_variance)
+    session = Continuation(
+        problem,
+        given.get("theory", "mean_field"),
+        given.get("method", "auto"),
+        given.get("tol", TOLERANCE),
+        given.get("max_iter", MAX_ITER),
+    )
+    targets = [problem.with_widths(_layers(widths)) for widths in asked.widths]
+    X_test, y_test = _test_set(asked, problem)
     if asked.plots:
         _need_matplotlib()
     folder = results.usable_folder(Path(options.folder) if options.folder else asked.folder)
-    found = [results.find(folder, target, tol, options.overwrite) for target in targets]
-    admit(targets, asked.options.get("check_memory", True))
-    _announce(asked, targets, found)
-    solved = _solutions(lambda: Branch(bound.field, tol, method), targets, found, folder, max_iter)
+    found = {
+        position: sol
+        for position, target in enumerate(targets)
+        if (sol := results.find(folder, target, session.equations, session.tol, options.overwrite))
+    }
+    session.admit([target.widths for target in targets], given.get("check_memory", True))
+    _announce(session, targets, found)
+    solved = _solutions(session, targets, found, folder)
     laws = [] if X_test is None else [sol.predict(X_test, return_std=True) for sol in solved]
     predicted = [Predicted(mean, std, y_test) for mean, std in laws]
     errors = [law.error for law in predicted if law.error is not None]
@@ -76,18 +80,18 @@ def _layers(widths: Any) -> Any:
     return tuple(widths) if isinstance(widths, list) else widths
 
 
-def _test_set(asked: ProblemFile, bound: Problem) -> tuple[Array | None, Array | None]:
+def _test_set(asked: ProblemFile, problem: Problem) -> tuple[Array | None, Array | None]:
     """X_test and y_test as `predict` takes and gives them."""
     if asked.X_test is None:
         return None, None
-    X = checks.inputs_like(asked.X_test, bound.field.shape, asked.net.flat)
+    X = checks.inputs_like(asked.X_test, problem.input_shape, asked.net.flat)
     X = X[:, 0] if asked.net.flat else X
     if asked.y_test is None:
         return X, None
     y = checks.targets(asked.y_test, len(X), "y_test")
-    if y.shape[1] != bound.field.y.shape[1]:
-        raise ValueError(f"y_test has {y.shape[1]} outputs, but y has {bound.field.y.shape[1]}")
-    return X, y[:, 0] if bound.field.one_output else y
+    if y.shape[1] != problem.outputs:
+        raise ValueError(f"y_test has {y.shape[1]} outputs, but y has {problem.outputs}")
+    return X, y[:, 0] if problem.one_output else y
 
 
 def _need_matplotlib() -> None:
@@ -96,45 +100,35 @@ def _need_matplotlib() -> None:
     plots.new((1.0, 1.0))
 
 
-def _announce(asked: ProblemFile, targets: Sequence[Problem], found: Sequence[Solution | None]) -> None:
+def _announce(session: Continuation, targets: Sequence[Problem], found: Mapping[int, Solution]) -> None:
     """What is to be done and what it takes, before it is begun."""
-    left = [target for target, sol in zip(targets, found, strict=True) if sol is None]
-    if len(left) < len(targets):
-        print(f"{len(targets) - len(left)} of {len(targets)} widths are there already", file=sys.stderr)
+    left = [target for position, target in enumerate(targets) if position not in found]
+    if found:
+        print(f"{len(found)} of {len(targets)} widths are there already", file=sys.stderr)
     if not left:
         return
-    field = targets[0].field
-    narrowest = min(left, key=lambda target: min(target.net.widths))
-    shape = (len(field.y), field.shape[1]) if asked.net.flat else (len(field.y), *field.shape)
-    cost = estimate_cost(narrowest.net, shape, field.y.shape[1], readout=field.readout)
-    print(cost, file=sys.stderr)
+    narrowest = min(left, key=lambda target: min(target.widths))
+    print(estimate_cost(narrowest, theory=session.equations.law.name), file=sys.stderr)
     if len(left) > 1:
         print(f"  path    {len(left)} widths, this is for the narrowest", file=sys.stderr)
 
 
 def _solutions(
-    new_branch: Callable[[], Branch],
-    targets: Sequence[Problem],
-    found: Sequence[Solution | None],
-    folder: Path,
-    max_iter: int,
+    session: Continuation, targets: Sequence[Problem], found: Mapping[int, Solution], folder: Path
 ) -> list[Solution]:
     """What is missing, from wide to narrow, written as it is found; in the order of the targets."""
-    solved = {k: sol for k, sol in enumerate(found) if sol is not None}
-    if len(solved) == len(targets):
-        return [solved[k] for k in range(len(targets))]
-    branch = new_branch()
-    order = sorted(range(len(targets)), key=lambda k: targets[k].inverse_widths)
-    with tqdm(total=len(targets), unit="width", leave=False, disable=None) as bar:
-        for k in order:
-            bar.set_description(f"width {targets[k].net.width:g}")
-            if k in solved:
-                branch.remember(targets[k].inverse_widths, theta_of(solved[k], targets[k]))
-            else:
-                solved[k] = solve_on(branch, targets[k], max_iter)
-                results.save(folder, solved[k])
-            bar.update()
-    return [solved[k] for k in range(len(targets))]
+    solved = dict(found)
+    if len(solved) < len(targets):
+        with tqdm(total=len(targets), unit="width", leave=False, disable=None) as bar:
+            for position, sol in session.along([target.widths for target in targets], found):
+                if not sol.converged:
+                    raise ConvergenceError(sol, session.tol)
+                solved[position] = sol
+                if position not in found:
+                    results.save(folder, sol)
+                bar.set_description(f"width {sol.width:g}")
+                bar.update()
+    return [solved[position] for position in range(len(targets))]
 
 
 def _report(solved: Sequence[Solution], errors: Sequence[float]) -> str:

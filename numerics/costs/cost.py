@@ -12,9 +12,10 @@ from numerics import checks
 from numerics.activations import named
 from numerics.costs import rates
 from numerics.costs.footprint import Sizes, peak_memory
-from numerics.free_energy.problem import READOUTS, Problem
 from numerics.machine import memory
 from numerics.network import Network
+from numerics.problem import Problem
+from numerics.readout_laws import LAWS, THEORIES, ReadoutLaw
 
 GIGABYTE = 2.0**30
 
@@ -69,11 +70,11 @@ class Cost:
 
 
 def estimate_cost(
-    net: Network,
-    shape: Sequence[int],
+    net: Network | Problem,
+    shape: Sequence[int] | None = None,
     outputs: int = 1,
     gradients: float | None = None,
-    readout: str = "mean_field",
+    theory: str = "mean_field",
 ) -> Cost:
     """Memory and time of `solve`.
 
@@ -82,40 +83,46 @@ def estimate_cost(
 
     Parameters
     ----------
-    net : Network
+    net : Network or Problem
+        A Problem has its own shape and outputs.
     shape : sequence of int
-        `X.shape`: (n, P, S), or (n, d) for a fully connected network.
+        `X.shape`: (n, pixels, features), or (n, d) for a fully connected network.
     outputs : int
         Columns of y.
     gradients : float, optional
         Gradients of F that the solve takes; by default a number typical of this depth, n and width, where
         there is much to learn. A target that is learned easily took down to a sixth of it, others up to
         twice: `Solution.gradients` says how many it were.
-    readout : str
+    theory : str
         As in `solve`.
 
     Raises
     ------
     ValueError
-        When the shape does not fit the network, or `solve` would refuse the network with this readout.
+        When the shape does not fit the network, or `solve` would refuse the network with this theory.
     """
+    if isinstance(net, Problem):
+        if shape is not None:
+            raise ValueError("shape: the problem has its own; leave it out, or give the network")
+        problem = net
+        net, shape, outputs = problem.net, problem.X.shape, problem.outputs
     samples, pixels, channels = _shape(net, shape)
-    checks.choice(readout, READOUTS, "readout")
+    law = LAWS[checks.choice(theory, THEORIES, "theory")]
     sizes = Sizes.of(net, samples, pixels, channels)
     if gradients is None:
         gradients = typical_gradients(net, samples)
     gradients = checks.not_negative(gradients, "gradients")
     outputs = checks.count(outputs, "outputs")
     left = memory.available()
-    seconds = rates.gradient(net, sizes, outputs, readout)
+    seconds = rates.gradient(net, sizes, outputs, law)
     return Cost(
-        memory=peak_memory(sizes, gradients, readout) / GIGABYTE,
+        memory=peak_memory(sizes, gradients, law) / GIGABYTE,
         available=None if left is None else left / GIGABYTE,
         seconds_per_gradient=seconds,
         # one more gradient, for the Gaussian process
         seconds_per_solve=(gradients + 1) * seconds
         + rates.steps(sizes, gradients)
-        + rates.coordinates(sizes, seconds, readout),
+        + rates.coordinates(sizes, seconds, law),
         gradients=gradients,
         what=_describe(net, sizes),
     )
@@ -130,7 +137,7 @@ def typical_gradients(net: Network, samples: int) -> float:
     return max(FEWEST, factor * (samples / narrowest) ** GROWTH)
 
 
-def refuse_what_does_not_fit(bound: Problem, solutions: int = 1) -> None:
+def refuse_what_does_not_fit(problem: Problem, law: ReadoutLaw, solutions: int = 1) -> None:
     """Compare a run's peak with the memory there is; unknown memory is taken to suffice.
 
     Raises
@@ -138,12 +145,11 @@ def refuse_what_does_not_fit(bound: Problem, solutions: int = 1) -> None:
     NotEnoughMemory
     """
     left = memory.available()
-    net, field = bound.net, bound.field
-    samples = len(field.y)
+    net, samples = problem.net, problem.samples
 
     def need(n: int) -> float:
-        sizes = Sizes.of(net, n, *field.shape)
-        return peak_memory(sizes, typical_gradients(net, n), field.readout, solutions)
+        sizes = Sizes.of(net, n, *problem.input_shape)
+        return peak_memory(sizes, typical_gradients(net, n), law, solutions)
 
     if left is None or need(samples) <= left:
         return
@@ -159,12 +165,12 @@ def refuse_what_does_not_fit(bound: Problem, solutions: int = 1) -> None:
     )
 
 
-def _shape(net: Network, shape: Sequence[int]) -> tuple[int, int, int]:
+def _shape(net: Network, shape: Sequence[int] | None) -> tuple[int, int, int]:
     if not isinstance(net, Network):
         raise ValueError(f"net is a {type(net).__name__}; make a network with cnn(...) or fcn(...)")
     axes = 2 if net.flat else 3
-    if isinstance(shape, str) or np.ndim(shape) != 1 or len(shape) != axes:
-        names = "(n, d)" if net.flat else "(n, pixels, channels)"
+    if shape is None or isinstance(shape, str) or np.ndim(shape) != 1 or len(shape) != axes:
+        names = "(n, d)" if net.flat else "(n, pixels, features)"
         raise ValueError(f"shape={shape!r} must be {names}, the shape of X")
     sizes = [checks.count(size, "shape") for size in shape]
     return (sizes[0], 1, sizes[1]) if net.flat else (sizes[0], sizes[1], sizes[2])

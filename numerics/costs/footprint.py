@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, replace
 
 from numerics.activations import named
-from numerics.free_energy.pixel_correlation import samples_looked_at
 from numerics.network import Network
 from numerics.pixels import Receptive
+from numerics.readout_laws import ReadoutLaw
 from numerics.solving.secants import room
 
 BUFFERS = 6e6  # bytes of BLAS and of our panels
@@ -22,9 +22,9 @@ class Sizes:
 
     Attributes
     ----------
-    samples, pixels, channels : int
-        n, P, S of the inputs; of the channels those that the data see, with the constant that carries biases.
-    all_channels : int
+    samples, pixels, features : int
+        n, P, S of the inputs; of the features those that the data see, with the constant that carries biases.
+    all_features : int
         Of the inputs as they are given, without that constant.
     hidden : tuple of int
         Dimension m_l = P_l n of each hidden kernel.
@@ -40,8 +40,8 @@ class Sizes:
 
     samples: int
     pixels: int
-    channels: int
-    all_channels: int
+    features: int
+    all_features: int
     hidden: tuple[int, ...]
     ranks: tuple[int, ...]
     readout_pixels: int
@@ -50,37 +50,37 @@ class Sizes:
     statistics: int
 
     @classmethod
-    def of(cls, net: Network, samples: int, pixels: int, channels: int) -> Sizes:
-        fields = net.receptive_fields(pixels)
-        hidden = tuple(field.pixels_out * samples for field in fields[:-1])
-        seen = min(channels, samples * pixels) + (net.bias_variance > 0)
+    def of(cls, net: Network, samples: int, pixels: int, features: int) -> Sizes:
+        windows = net.receptive_windows(pixels)
+        hidden = tuple(window.pixels_out * samples for window in windows[:-1])
+        seen = min(features, samples * pixels) + (net.bias_variance > 0)
         # linear units: every kernel has at most the rank of the inputs and of the biases
-        bound = pixels * channels + 1 if named(net.activation).name == "linear" else math.inf
+        bound = pixels * features + 1 if named(net.activation).name == "linear" else math.inf
         ranks = tuple(int(min(m, bound)) for m in hidden)
-        entries, *others = (samples**2 * _pairs(field) for field in fields)
+        entries, *others = (samples**2 * _pairs(window) for window in windows)
         # the largest of many variances is about twice their mean
         rows = named(net.activation).rows(2 * (net.weight_variances[0] + net.bias_variance))
         return cls(
             samples=samples,
             pixels=pixels,
-            channels=seen,
-            all_channels=channels,
+            features=seen,
+            all_features=features,
             hidden=hidden,
             ranks=ranks,
-            readout_pixels=fields[-1].fan_in,
+            readout_pixels=windows[-1].fan_in,
             entries=entries,
             hidden_entries=sum(others),
             statistics=rows,
         )
 
-    def part(self, samples: int, channels: int, statistics: int) -> Sizes:
-        """The same network on fewer data with as many or fewer channels."""
+    def part(self, samples: int, features: int, statistics: int) -> Sizes:
+        """The same network on fewer data with as many or fewer features."""
         share = samples / self.samples
         hidden = tuple(m * samples // self.samples for m in self.hidden)
         return replace(
             self,
             samples=samples,
-            channels=channels,
+            features=features,
             hidden=hidden,
             ranks=tuple(min(m, rank) for m, rank in zip(hidden, self.ranks, strict=True)),
             entries=self.entries * share**2,
@@ -90,14 +90,14 @@ class Sizes:
 
     @property
     def span(self) -> int:
-        """Numbers in a basis of the inputs' span, where inputs have more channels than that dimensions."""
+        """Numbers in a basis of the inputs' span, where inputs have more features than that dimensions."""
         inputs = self.samples * self.pixels
-        return self.all_channels * inputs if inputs < self.all_channels else 0
+        return self.all_features * inputs if inputs < self.all_features else 0
 
     @property
     def unknowns(self) -> int:
         """Length of the solver's vectors."""
-        return sum(size * (size + 1) // 2 for size in (self.channels, *self.ranks))
+        return sum(size * (size + 1) // 2 for size in (self.features, *self.ranks))
 
     @property
     def most_secants(self) -> int:
@@ -105,20 +105,20 @@ class Sizes:
         return room(self.unknowns)
 
 
-def _pairs(field: Receptive) -> float:
+def _pairs(window: Receptive) -> float:
     """Of pixels that meet; one triangle of a block on the diagonal."""
     return sum(
         len(group.pairs) * (0.5 if j == k else 1.0)
-        for (j, k), groups in field.groups.items()
+        for (j, k), groups in window.groups.items()
         if j >= k
         for group in groups
     )
 
 
-def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", solutions: int = 1) -> float:
+def peak_memory(sizes: Sizes, gradients: float, law: ReadoutLaw, solutions: int = 1) -> float:
     """Bytes above the process at the peak of a solve, or of a path that keeps `solutions`."""
-    inputs = sizes.samples * sizes.pixels * sizes.channels
-    arrays, later = (2, 2) if readout == "mean_field" else (6, 5)
+    inputs = sizes.samples * sizes.pixels * sizes.features
+    arrays, later = law.squares
     # the data term, beside the inputs and their product with Sigma; or the adjoint, with one more like these
     data = max(
         arrays * sizes.samples**2 + 2 * inputs,
@@ -127,15 +127,14 @@ def peak_memory(sizes: Sizes, gradients: float, readout: str = "mean_field", sol
     # every layer's covariances, roots and products, and the secants, two triangles each
     dense = sum(m**2 for m in sizes.hidden)
     states = sum(rank**2 for rank in sizes.ranks)
-    weights = sizes.channels**2
+    weights = sizes.features**2
     kept = min(max(gradients - 1, 0), sizes.most_secants)
     secants = 1.2 * kept * (states + weights)
-    layers = 14 * dense + 17 * states + INPUT_STATES[bool(sizes.hidden)] * weights + secants
+    layers = 8 * dense + 16 * states + INPUT_STATES[bool(sizes.hidden)] * weights + secants
     doubles = FRAGMENTS * data + layers + (solutions - 1) * (states + weights)
     # the inputs and a basis of their span, which biases are added to
-    doubles += sizes.span * (3 if sizes.channels > sizes.samples * sizes.pixels else 2)
+    doubles += sizes.span * (3 if sizes.features > sizes.samples * sizes.pixels else 2)
     doubles += sizes.statistics * max(sizes.samples * sizes.pixels, *sizes.hidden, 0)
-    if readout != "mean_field" and sizes.readout_pixels > 1:  # the pixels are looked at first
-        rows = sizes.readout_pixels * samples_looked_at(sizes.samples, sizes.readout_pixels)
-        doubles = max(doubles, 3 * rows**2)
+    looked_at = law.samples_looked_at(sizes.samples, sizes.readout_pixels)
+    doubles = max(doubles, 3 * (sizes.readout_pixels * looked_at) ** 2)
     return 8.0 * doubles + BUFFERS

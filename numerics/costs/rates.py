@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 
 from numerics.activations import OutOfRange, named
 from numerics.costs.footprint import Sizes
-from numerics.free_energy.problem import problem
+from numerics.gaussian.state import LayerState
+from numerics.gaussian.theory import Theory
 from numerics.machine import parallel
 from numerics.network import Network, fcn
+from numerics.problem import Problem
+from numerics.readout_laws import LAWS, ReadoutLaw
 from numerics.solving.secants import Secants
 
 Array = NDArray[np.float64]
@@ -32,33 +35,33 @@ clock = time.perf_counter  # benchmarks on a busy machine count processor time i
 QUICK = 2e10  # multiplications of a gradient to be timed: half a second
 PATIENCE = 0.3  # seconds per measurement, or three runs of what takes longer
 STAND_IN = 1000  # samples
-LARGEST_INPUTS = 800  # channels
+LARGEST_INPUTS = 800  # features
 WIDTH = 100.0  # of every layer timed: it does not matter
 
 ENTRY = 230.0  # a kernel entry's functions, beside six products per channel
 WITH_MEANS, ROW = 3400.0, 50.0  # the same where units have means, and per number kept of a series
-SQUARE, CUBES = 900.0, {"mean_field": 0.45, "finite_fan_in": 7.0}  # n^2 and n^3 of the data term
+SQUARE = 900.0  # n^2 of the data term
 HELD_UP = 3.5e9  # by threads of BLAS that wait for more work while panels are made
 INPUT_LAYER, HIDDEN_LAYER = 10.0, 12.0  # m^3 of the S input weights, and of a hidden kernel of full rank
 HALF_SPEED = 600.0  # dimension where eigendecompositions and products are half as fast as large ones
-SPAN = (5.0, 2000.0)  # of a basis of r inputs with S channels: S r^2, and S r
+SPAN = (5.0, 2000.0)  # of a basis of r inputs with S features: S r^2, and S r
 SECANTS, UNKNOWNS = (4, 12), 200_000
 
 
-def gradient(net: Network, sizes: Sizes, outputs: int, readout: str) -> float:
+def gradient(net: Network, sizes: Sizes, outputs: int, law: ReadoutLaw) -> float:
     """Seconds of one gradient, with as many threads as are set now; measured once per process and size."""
-    plain, few = _quick(net, sizes, readout)
-    channels = few.channels - (plain.bias_variance > 0)
-    shape = (few.samples, channels) if plain.flat else (few.samples, few.pixels, channels)
-    timed = _timed(plain, shape, outputs, readout, parallel.thread_count())
-    return timed * multiplications(sizes, readout) / multiplications(few, readout)
+    plain, few = _quick(net, sizes, law)
+    features = few.features - (plain.bias_variance > 0)
+    shape = (few.samples, features) if plain.flat else (few.samples, few.pixels, features)
+    timed = _timed(plain, shape, outputs, law, parallel.thread_count())
+    return timed * multiplications(sizes, law) / multiplications(few, law)
 
 
-def coordinates(sizes: Sizes, seconds: float, readout: str) -> float:
+def coordinates(sizes: Sizes, seconds: float, law: ReadoutLaw) -> float:
     """Seconds until the inputs' span is known, if a gradient takes so many."""
     square, line = SPAN
     work = sizes.span * (square * sizes.samples * sizes.pixels + line)
-    return seconds * work / multiplications(sizes, readout)
+    return seconds * work / multiplications(sizes, law)
 
 
 def steps(sizes: Sizes, gradients: float) -> float:
@@ -68,11 +71,11 @@ def steps(sizes: Sizes, gradients: float) -> float:
     return sizes.unknowns * sum(line * k + square * k * k for k in kept)
 
 
-def multiplications(sizes: Sizes, readout: str) -> float:
+def multiplications(sizes: Sizes, law: ReadoutLaw) -> float:
     """Of a gradient, with what takes as long as so many."""
     rows = sizes.statistics
     functions = ENTRY if rows == 1 else max(WITH_MEANS, ROW * rows)
-    panels = sizes.entries * (6.0 * sizes.channels + functions)
+    panels = sizes.entries * (6.0 * sizes.features + functions)
     factorised_by_all = sizes.samples >= parallel.WORTH_HOLDING_UP_PANELS and parallel.thread_count() > 1
     held_up = min(HELD_UP, panels / 2) if factorised_by_all and not sizes.hidden else 0.0
     return (
@@ -80,8 +83,8 @@ def multiplications(sizes: Sizes, readout: str) -> float:
         + held_up
         + sizes.hidden_entries * functions
         + SQUARE * sizes.samples**2
-        + CUBES[readout] * sizes.samples**3
-        + INPUT_LAYER * sizes.channels**2 * (sizes.channels + HALF_SPEED)
+        + law.cubes * sizes.samples**3
+        + INPUT_LAYER * sizes.features**2 * (sizes.features + HALF_SPEED)
         + HIDDEN_LAYER * sum(_layer(m, rank) for m, rank in zip(sizes.hidden, sizes.ranks, strict=True))
     )
 
@@ -97,25 +100,25 @@ def forget() -> None:
     _steps.cache_clear()
 
 
-def _quick(net: Network, sizes: Sizes, readout: str) -> tuple[Network, Sizes]:
-    """The network with variances of order one, and as many samples as a quick gradient has, and channels if
+def _quick(net: Network, sizes: Sizes, law: ReadoutLaw) -> tuple[Network, Sizes]:
+    """The network with variances of order one, and as many samples as a quick gradient has, and features if
     there are very many; of hidden kernels that are large for a single datum, a smaller network stands in."""
     plain = _with_variances(net.with_widths(WIDTH), 1.0)
     biased = net.bias_variance > 0
-    channels = min(sizes.channels, LARGEST_INPUTS + biased)
+    features = min(sizes.features, LARGEST_INPUTS + biased)
     rows = named(net.activation).rows(2.0 * (1.0 + biased))
 
     def work(samples: int) -> float:
-        return multiplications(sizes.part(samples, channels, rows), readout)
+        return multiplications(sizes.part(samples, features, rows), law)
 
     if work(1) > QUICK:
         plain = fcn((WIDTH,) * min(len(net.widths), 2), activation=net.activation)
-        return _quick(plain, Sizes.of(plain, STAND_IN, 1, 32), "mean_field")
+        return _quick(plain, Sizes.of(plain, STAND_IN, 1, 32), LAWS["mean_field"])
     few, too_many = 1, sizes.samples + 1
     while too_many - few > 1:
         middle = (few + too_many) // 2
         few, too_many = (middle, too_many) if work(middle) <= QUICK else (few, middle)
-    return plain, sizes.part(few, channels, rows)
+    return plain, sizes.part(few, features, rows)
 
 
 def _with_variances(net: Network, variance: float) -> Network:
@@ -126,25 +129,25 @@ def _with_variances(net: Network, variance: float) -> Network:
 
 
 @cache
-def _timed(net: Network, shape: tuple[int, ...], outputs: int, readout: str, threads: int) -> float:
+def _timed(net: Network, shape: tuple[int, ...], outputs: int, law: ReadoutLaw, threads: int) -> float:
     """Seconds of a gradient on random data, at a state off the Gaussian process, with the threads set now."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal(shape), rng.standard_normal((shape[0], outputs))
     for variance in (1.0, 1e-2, 1e-4):
         with suppress(OutOfRange):  # a steep activation may refuse variances of order one
-            return _gradient(_with_variances(net, variance), X, y, readout)
-    return _gradient(_with_variances(net, 1e-6), X, y, readout)
+            return _gradient(_with_variances(net, variance), X, y, law)
+    return _gradient(_with_variances(net, 1e-6), X, y, law)
 
 
-def _gradient(net: Network, X: Array, y: Array, readout: str) -> float:
-    bound = problem(net, X, y, 1.0, readout, basis=None)
-    chain = bound.field.chain
+def _gradient(net: Network, X: Array, y: Array, law: ReadoutLaw) -> float:
+    problem = Problem(net, X, y, 1.0)
+    theory = Theory(problem, law.name, basis=None)
     rng = np.random.default_rng(1)
-    state = tuple(
-        _near_zero(rng, len(block)) if block.ndim == 2 else 0.3 * rng.standard_normal(len(block))
-        for block in chain.prior  # means are as large as learning makes them: at zero functions are quicker
+    state = tuple(  # means are as large as learning makes them: at zero functions are quicker
+        LayerState(_near_zero(rng, size), None if theory.odd else 0.3 * rng.standard_normal(size))
+        for size in theory.sizes
     )
-    return _typical(lambda: chain.pull(state, bound.inverse_widths))
+    return _typical(lambda: theory.gradient(state, problem.inverse_widths))
 
 
 def _near_zero(rng: np.random.Generator, size: int) -> Array:

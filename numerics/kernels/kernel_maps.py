@@ -11,6 +11,7 @@ symmetric matrices the lower triangle alone is made and read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ from numerics.activations import Activation, named
 from numerics.kernels.panels import Panel, all_rows, panels, with_arrays
 from numerics.kernels.preactivations import Gatherer, Kernel
 from numerics.machine import parallel
+from numerics.machine.dense import mirrored
 from numerics.machine.parallel import Span
-from numerics.pixels import Receptive
+from numerics.pixels import Receptive, Weighted
 
 Array = NDArray[np.float64]
 
@@ -51,7 +53,25 @@ class KernelMap:
         self.variance = variance
         self.bias_variance = bias_variance
         self.activation = named(activation)
-        self.loops = self.activation.loops
+
+    @property
+    def loops(self) -> ModuleType:
+        return self.activation.loops
+
+    def weighted(self, weights: Array) -> KernelMap:
+        """sum_ij w_ij G_ij over pairs of (pooled) pixels of a readout, variance / fan-in taken out and no
+        bias; symmetric w (N, N)."""
+        (slots,) = self.receptive.windows
+        return KernelMap(Weighted(slots, self.receptive.pools, weights), 1.0, self.activation)
+
+    def blocks(self, kernel: Kernel) -> Array:
+        """(variance / fan-in) G_ij of every pair of (pooled) pixels that a readout has a weight for,
+        (N, n, N, n), without the output's bias."""
+        (slots,) = self.receptive.windows
+        apart = Receptive(slots[:, None], self.receptive.pools)
+        each = KernelMap(apart, self.variance / len(slots), self.activation)
+        n = kernel.v_col.shape[1]
+        return mirrored(each.value(kernel)).reshape(len(slots), n, len(slots), n)
 
     def value(self, kernel: Kernel) -> Array:
         """Q of a symmetric kernel, (P_out n, P_out n); the lower triangle is valid, the rest is not."""

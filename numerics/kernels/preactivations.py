@@ -53,6 +53,9 @@ class Kernel(Protocol):
     ) -> None:
         """out += the change of the same along `moving`, a kernel of the same kind, with dv per datum."""
 
+    def moving(self, dK: Array, dm: Array | None) -> Kernel:
+        """The direction in which Sigma or K moves along dK and the mean along dm."""
+
     def gatherer(self) -> Gatherer:
         """Collects (V, u) = dF/d(K, m) of a symmetric kernel into a gradient."""
 
@@ -123,6 +126,9 @@ class InputKernel:
         self, tiles: Tiles, moving: InputKernel, D: Array, dv: Array, K: Array, dK: Array, out: Array
     ) -> None:
         tiles.loops.add_tangents(self.Y, moving.Y, self.X, *tiles.where, D, dv, K, dK, out)
+
+    def moving(self, dK: Array, dm: Array | None) -> InputKernel:
+        return InputKernel.at(self.X, dK, dm)
 
     def gatherer(self) -> InputGatherer:
         return InputGatherer(self)
@@ -222,6 +228,9 @@ class HiddenKernel:
             tiles.loops.add_tangent(
                 K, dK, D[a, ..., here], D[b, ..., there], dv[a, ..., here], dv[b, ..., there], out
             )
+
+    def moving(self, dK: Array, dm: Array | None) -> HiddenKernel:
+        return HiddenKernel.at(dK, len(self.v_row), dm)
 
     def gatherer(self) -> HiddenGatherer:
         return HiddenGatherer(self)

@@ -40,7 +40,7 @@ def path(solutions: Sequence[Solution], test_errors: Sequence[float] = ()) -> An
     learned_axes.plot(width, [sol.readout_load for sol in sols], "^-", color=GREY, label="readout load")
     learned_axes.axhline(LOAD_WORTH_A_NOTE, color=GREY, lw=0.8, ls=":")
     learned_axes.set(yscale="log", title="How much is learned")
-    train = [train_error(sol) for sol in sols]
+    train = [sol.train_error for sol in sols]
     error_axes.plot(width, train, "o-", color=MATRIX, label="train")
     if test_errors:
         error_axes.plot(width, [test_errors[k] for k in order], "s-", color=TANGENT, label="test")
@@ -115,11 +115,3 @@ def _colours(count: int) -> Any:
     import matplotlib
 
     return matplotlib.colormaps["viridis_r"](np.linspace(0.12, 0.95, count))
-
-
-def train_error(sol: Solution) -> float:
-    """Mean square of y - f_bar over that of y, over the data of finite noise."""
-    field = sol.problem.field
-    heard = np.isfinite(field.noise_variance)
-    gap = (field.noise_variance[:, None] * sol.scaled_discrepancy)[heard]
-    return float(np.sum(gap**2) / np.sum(field.y[heard] ** 2))

@@ -3,71 +3,74 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numerics.activations import BUILT_IN, named
-from numerics.free_energy.problem import Problem, problem
+from numerics.gaussian.point import Point
+from numerics.gaussian.state import LayerState
+from numerics.gaussian.theory import Theory
 from numerics.machine.files import write_atomically
 from numerics.network import Network
 from numerics.pixels import Receptive
+from numerics.problem import Problem
+from numerics.readout_laws.law import DataSummary
 from numerics.solving.outcome import Status
 
+Array = NDArray[np.float64]
+
 FORMAT = "feature-eos solution"
-VERSION = 3  # 1 had no means: the same file, where every activation is odd; 2 no coordinates of the weights
+VERSION = 4  # before it a state was one flat list, and 1 to 3 were never released
 
 
-ARRAYS = ("seen_covariance", "scaled_discrepancy")
-NUMBERS = (
-    "free_energy_terms",
-    "response",
-    "fluctuation",
-    "degrees_of_freedom",
-    "residual",
-    "gradients",
-    "method",
-    "chi_width",
-)
-
-
-def write(bound: Problem, values: dict[str, Any], path: str | Path) -> None:
-    """Write a problem with its data, and the fields of its solution by name."""
-    field = bound.field
-    X = field.X[:, :, : field.shape[1]].transpose(1, 0, 2)
-    theta = values["theta"]
+def write(
+    path: str | Path, problem: Problem, equations: Theory, point: Point, found: Mapping[str, Any]
+) -> None:
+    """Write a solution with its data; `found` has status, gradients, method and chi_width."""
+    data = point.data
     header = {
         "format": FORMAT,
         "version": VERSION,
-        "network": _network_header(bound.net),
-        "one_output": field.one_output,
-        "readout_law": field.readout,
-        "status": values["status"].name,
-        "layers": len(theta),  # blocks of the state: matrices, then means
-        **{name: values[name] for name in NUMBERS},
+        "network": _network_header(problem.net),
+        "theory": equations.law.name,
+        "layers": len(point.state),
+        "residual": point.residual,
+        "KL_terms": point.KL_terms,
+        "parts": data.parts,
+        "degrees_of_freedom": data.degrees_of_freedom,
+        "rounding": data.rounding,
+        "coefficients": data.coefficients,
+        **{name: value.name if isinstance(value, Status) else value for name, value in found.items()},
     }
-    arrays: dict[str, Any] = {f"theta_{level}": block for level, block in enumerate(theta)}
-    arrays |= {name: values[name] for name in ARRAYS}
-    arrays |= {
+    arrays: dict[str, Any] = {
         "header": np.array(json.dumps(header)),
-        "X": X[:, 0] if bound.net.flat else X,
-        "y": field.y,
-        "noise_variance": field.noise_variance,
+        "X": problem.X,
+        "y": problem.y,
+        "noise_variance": problem.noise_variance,
+        "eps": data.eps,
+        "Sigma": point.Sigma,
     }
-    if field.space.basis is not None:  # of degenerate data it is rounding's: not to be made again
-        arrays["basis"] = field.space.basis
+    for level, layer in enumerate(point.state):
+        arrays[f"theta_{level}"] = layer.theta
+        if layer.mu is not None:
+            arrays[f"mu_{level}"] = layer.mu
+    if equations.space.basis is not None:  # of degenerate data it is rounding's: not to be made again
+        arrays["basis"] = equations.space.basis
     write_atomically(path, lambda file: np.savez(file, **arrays))
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """What `write` wrote: the problem and the fields of its solution by name.
+    """What `write` wrote: problem, equations and point, and what was found by name.
 
     Raises
     ------
     ValueError
-        When the file is something else, or was written by a later version.
+        When the file is something else, or was written by another version.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -77,32 +80,29 @@ def read(path: str | Path) -> dict[str, Any]:
         raise ValueError(
             f"{path} is no solution of this package ({broken}); write one with sol.save"
         ) from None
-    if header.get("format") != FORMAT or header.get("version", 0) > VERSION:
+    if header.get("format") != FORMAT or header.get("version") != VERSION:
         raise ValueError(
             f"{path} is {header.get('format')!r} of version {header.get('version')}; this package reads "
-            f"{FORMAT!r} up to version {VERSION}: update it"
+            f"{FORMAT!r} of version {VERSION}: solve again, or with the version that wrote it"
         )
-    if header["version"] < 3:
-        arrays["seen_covariance"] = arrays["input_covariance"]
-    X, y = arrays["X"], arrays["y"][:, 0] if header["one_output"] else arrays["y"]
-    net = _network(header["network"])
-    return {
-        "problem": problem(net, X, y, arrays["noise_variance"], header["readout_law"], arrays.get("basis")),
-        "theta": tuple(arrays[f"theta_{level}"] for level in range(header["layers"])),
-        "status": Status[header["status"]],
-        **{name: arrays[name] for name in ARRAYS},
-        **{name: header[name] for name in NUMBERS},
-    }
-
-
-def same_problem(one: Problem, other: Problem) -> bool:
-    """Whether two problems have the same network, widths included, and the same data, noise and readout."""
-    if _network_header(one.net) != _network_header(other.net):
-        return False
-    a, b = one.field, other.field
-    return a.readout == b.readout and all(
-        np.array_equal(x, y) for x, y in ((a.X, b.X), (a.y, b.y), (a.noise_variance, b.noise_variance))
+    problem = Problem(_network(header["network"]), *(arrays[name] for name in ("X", "y", "noise_variance")))
+    state = tuple(
+        LayerState(arrays[f"theta_{level}"], arrays.get(f"mu_{level}")) for level in range(header["layers"])
     )
+    numbers = {name: header[name] for name in ("parts", "degrees_of_freedom", "rounding", "coefficients")}
+    return {
+        "problem": problem,
+        "equations": Theory(problem, header["theory"], arrays.get("basis")),
+        "point": Point(
+            state=state,
+            Sigma=arrays["Sigma"],
+            residual=header["residual"],
+            KL_terms=tuple(header["KL_terms"]),
+            data=DataSummary(arrays["eps"], **numbers),
+        ),
+        "status": Status[header["status"]],
+        **{name: header[name] for name in ("gradients", "method", "chi_width")},
+    }
 
 
 def _network_header(net: Network) -> dict[str, Any]:
@@ -113,27 +113,27 @@ def _network_header(net: Network) -> dict[str, Any]:
         )
     plain = {name: getattr(net, name) for name in (f.name for f in fields(net))}
     plain["activation"] = str(net.activation)
-    plain["fields"] = [_field_header(field) for field in net.fields]
-    plain["readout"] = _field_header(net.readout)
+    plain["windows"] = [_window_header(window) for window in net.windows]
+    plain["readout"] = _window_header(net.readout)
     return plain
 
 
-def _field_header(field: int | str | Receptive) -> Any:
-    if isinstance(field, Receptive):
-        return {"windows": field.windows.tolist(), "pools": field.pools}
-    return field
+def _window_header(window: int | str | Receptive) -> Any:
+    if isinstance(window, Receptive):
+        return {"windows": window.windows.tolist(), "pools": window.pools}
+    return window
 
 
 def _network(header: dict[str, Any]) -> Network:
     parts = dict(header)
-    parts["fields"] = tuple(_field(field) for field in header["fields"])
-    parts["readout"] = _field(header["readout"])
+    parts["windows"] = tuple(_window(window) for window in header["windows"])
+    parts["readout"] = _window(header["readout"])
     parts["widths"] = tuple(map(float, header["widths"]))
     parts["weight_variances"] = tuple(header["weight_variances"])
     return Network(**parts)
 
 
-def _field(header: Any) -> Any:
+def _window(header: Any) -> Any:
     if isinstance(header, dict):
         return Receptive(np.array(header["windows"]), tuple(map(tuple, header["pools"])))
     return header

@@ -6,20 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
-import numpy as np
-from numpy.typing import NDArray
-
-from numerics.free_energy.chain import Blocks
+from numerics.gaussian.state import distance, size
 from numerics.solutions.solution import Solution
 
-Array = NDArray[np.float64]
-
-SAME = 1e-4  # largest difference of theta between two runs to one solution, in units of 1 + max |theta|
+SAME = (
+    1e-4  # largest difference of the states of two runs to one solution, in units of 1 + their largest entry
+)
 FROM_GP = "gp"
 
 
 @dataclass(frozen=True)
-class FoundBranch:
+class StationaryPoint:
     """One stationary point of F.
 
     Attributes
@@ -46,7 +43,7 @@ class FoundBranch:
         return self.solution.stability
 
 
-class Branches(Sequence[FoundBranch]):
+class Branches(Sequence[StationaryPoint]):
     """Distinct solutions of one problem, the lowest free energy first.
 
     Attributes
@@ -55,24 +52,24 @@ class Branches(Sequence[FoundBranch]):
         Starts from which nothing was found.
     """
 
-    def __init__(self, found: Sequence[FoundBranch], failed: Sequence[str | int] = ()):
+    def __init__(self, found: Sequence[StationaryPoint], failed: Sequence[str | int] = ()):
         self._found = tuple(sorted(found, key=lambda branch: branch.free_energy))
         self.failed = tuple(failed)
 
     @classmethod
     def among(cls, solutions: Sequence[tuple[str | int, Solution]]) -> Branches:
         """Put what several starts gave together; unconverged ones count as failed."""
-        distinct: list[FoundBranch] = []
+        distinct: list[StationaryPoint] = []
         failed = [start for start, sol in solutions if not sol.converged]
         for start, sol in solutions:
             if not sol.converged:
                 continue
             for position, branch in enumerate(distinct):
-                if _same(branch.solution.theta, sol.theta):
-                    distinct[position] = FoundBranch(branch.solution, (*branch.starts, start))
+                if _same(branch.solution, sol):
+                    distinct[position] = StationaryPoint(branch.solution, (*branch.starts, start))
                     break
             else:
-                distinct.append(FoundBranch(sol, (start,)))
+                distinct.append(StationaryPoint(sol, (start,)))
         return cls(distinct, failed)
 
     @property
@@ -86,16 +83,16 @@ class Branches(Sequence[FoundBranch]):
         return next((branch.solution for branch in self if FROM_GP in branch.starts), None)
 
     @overload
-    def __getitem__(self, index: int) -> FoundBranch: ...
+    def __getitem__(self, index: int) -> StationaryPoint: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[FoundBranch]: ...
-    def __getitem__(self, index: int | slice) -> FoundBranch | Sequence[FoundBranch]:
+    def __getitem__(self, index: slice) -> Sequence[StationaryPoint]: ...
+    def __getitem__(self, index: int | slice) -> StationaryPoint | Sequence[StationaryPoint]:
         return self._found[index]
 
     def __len__(self) -> int:
         return len(self._found)
 
-    def __iter__(self) -> Iterator[FoundBranch]:
+    def __iter__(self) -> Iterator[StationaryPoint]:
         return iter(self._found)
 
     def __str__(self) -> str:
@@ -112,6 +109,5 @@ class Branches(Sequence[FoundBranch]):
         return f"Branches(free energies: {energies}; failed: {len(self.failed)})"
 
 
-def _same(one: Blocks, other: Blocks) -> bool:
-    scale = 1 + max(float(np.abs(block).max()) for block in one)
-    return all(float(np.abs(a - b).max()) <= SAME * scale for a, b in zip(one, other, strict=True))
+def _same(one: Solution, other: Solution) -> bool:
+    return distance(one.state, other.state) <= SAME * (1 + size(one.state))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,10 @@ class ConvergenceError(RuntimeError):
             f"width {solution.width:g}: residual {solution.residual:.2e} > tol = {tol:.1e} after "
             f"{solution.gradients} gradients; {solution.status.value}"
         )
+        self._tol = tol
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ConvergenceError, (self.solution, self._tol, self.path)
 
 
 class NegativeCurvature(RuntimeWarning):
@@ -43,6 +47,31 @@ class Path(Sequence[Solution]):
     @property
     def alpha(self) -> Array:
         return np.array([sol.alpha for sol in self._solutions])
+
+    def table(self) -> dict[str, Array]:
+        """What varies, as columns: `pandas.DataFrame(path.table())`.
+
+        Widths are the last layer's; `alpha_first_order` is the tangent at infinite width, `overlap` the
+        largest eigenvalue of Sigma over its prior's.
+        """
+        shared = all(len(set(sol.widths)) == 1 for sol in self)  # then all have one tangent
+        tangents = [(self[0] if shared else sol).first_order for sol in self]
+        return {
+            "width": self.widths,
+            "alpha": self.alpha,
+            "alpha_gp": np.array([sol.gp.alpha for sol in self]),
+            "alpha_first_order": np.array(
+                [
+                    tangent.alpha(sol.widths[tangent.layer])
+                    for tangent, sol in zip(tangents, self, strict=True)
+                ]
+            ),
+            "overlap": np.array([sol.overlap_eigenvalues[0] for sol in self]),
+            **{
+                name: np.array([getattr(sol, name) for sol in self])
+                for name in ("free_energy", "log_evidence", "readout_load", "residual", "gradients")
+            },
+        }
 
     @overload
     def __getitem__(self, index: int) -> Solution: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numerics.free_energy.hessian import Hessian
+from numerics.gaussian.hessian import Hessian
 
 DENSE = 200  # unknowns up to which the whole matrix is made
 ACCURACY = 1e-4  # of the eigenvector, so that the eigenvalue has about the square of it

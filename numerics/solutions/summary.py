@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from numerics.activations import named
 from numerics.network import Network
 from numerics.pixels import Receptive
-
-if TYPE_CHECKING:
-    from numerics.solutions.solution import Solution
+from numerics.solutions.observables import Observables
 
 LOAD_WORTH_A_NOTE = 0.1
+ROUNDING_WORTH_A_NOTE = 1e-7
 RIGHT = ' style="text-align: right"'
 LEFT = ' style="text-align: left"'
 
@@ -29,14 +27,14 @@ PATH_COLUMNS = (  # heading, cell
 )
 
 
-def text(sol: Solution) -> str:
+def text(sol: Observables) -> str:
     """Several lines: a heading, then a name and a value each."""
     rows = list(_rows(sol))
     indent = max(len(name) for name, _ in rows)
     return "\n".join([_heading(sol), *(f"  {name:{indent}}  {value}" for name, value in rows)])
 
 
-def html(sol: Solution) -> str:
+def html(sol: Observables) -> str:
     """The same as a small table."""
     body = "".join(
         f"<tr><th{LEFT}>{escape(name)}</th><td{LEFT}>{escape(value)}</td></tr>" for name, value in _rows(sol)
@@ -44,7 +42,7 @@ def html(sol: Solution) -> str:
     return f"<table><caption>{escape(_heading(sol))}</caption><tbody>{body}</tbody></table>"
 
 
-def path_text(solutions: Sequence[Solution], **more: Sequence[float]) -> str:
+def path_text(solutions: Sequence[Observables], **more: Sequence[float]) -> str:
     """One line per width, with columns for more numbers, if there are any, by name."""
     cells = _path_cells(solutions)
     for name, values in more.items():
@@ -54,7 +52,7 @@ def path_text(solutions: Sequence[Solution], **more: Sequence[float]) -> str:
     return "\n".join(aligned(cells))
 
 
-def path_html(solutions: Sequence[Solution]) -> str:
+def path_html(solutions: Sequence[Observables]) -> str:
     """One row per width."""
     head, *lines = _path_cells(solutions)
     headings = "".join(f"<th{RIGHT}>{escape(cell)}</th>" for cell in head)
@@ -70,32 +68,37 @@ def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in cells]
 
 
-def _path_cells(solutions: Sequence[Solution]) -> list[list[str]]:
+def _path_cells(solutions: Sequence[Observables]) -> list[list[str]]:
     return [
         [name for name, _ in PATH_COLUMNS],
         *([cell(sol) for _, cell in PATH_COLUMNS] for sol in solutions),
     ]
 
 
-def _heading(sol: Solution) -> str:
+def _heading(sol: Observables) -> str:
     return f"Solution of the equations of state: {sol.status.name.lower().replace('_', ' ')}"
 
 
-def _rows(sol: Solution) -> Iterator[tuple[str, str]]:
-    field = sol.problem.field
+def _rows(sol: Observables) -> Iterator[tuple[str, str]]:
     yield "network", _network(sol.problem.net)
     yield "prior", _prior(sol.problem.net)
     yield "data", _data(sol)
-    if field.readout != "mean_field":
-        yield "readout", f"{field.readout}: response {sol.response:.4g}, moment {sol.fluctuation:.4g}"
+    if sol.theory != "mean_field":
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in sol.point.data.coefficients.items())
+        yield "theory", f"{sol.theory}: {numbers}" if numbers else sol.theory
     yield "alpha", f"{sol.alpha:.6g} (Gaussian process: {sol.gp.alpha:.6g})"
     yield "Sigma", f"largest eigenvalue {sol.overlap_eigenvalues[0]:.4g} times the prior's"
     terms = ", ".join(f"{name} {value:.6g}" for name, value in sol.free_energy_terms.items())
     yield "free energy", f"{sol.free_energy:.6g} ({terms})"
-    heavy = sol.readout_load > LOAD_WORTH_A_NOTE and field.readout == "mean_field"
+    heavy = sol.readout_load > LOAD_WORTH_A_NOTE and sol.theory == "mean_field"
     note = ", so mean field is low by about half of that in what is learned" if heavy else ""
     yield "readout load", f"{sol.readout_load:.3g}{note}"
     yield "residual", f"{sol.residual:.1e} after {sol.gradients} gradients"
+    if sol.rounding > ROUNDING_WORTH_A_NOTE:
+        yield (
+            "rounding",
+            f"alpha is known to about {sol.rounding:.0e} of itself: near-equal inputs, little noise",
+        )
     if not sol.converged:
         yield "advice", sol.status.value
 
@@ -104,10 +107,10 @@ def _network(net: Network) -> str:
     kind = "fully connected" if net.flat else "convolutional"
     widths = ", ".join(f"{width:g}" for width in net.widths)
     parts = [f"{kind}, {named(net.activation).name}, {'widths' if net.flat else 'channels'} {widths}"]
-    if net.fields and not net.flat:
-        parts.append("windows " + ", ".join(map(_field, net.fields)))
+    if net.windows and not net.flat:
+        parts.append("windows " + ", ".join(map(_window, net.windows)))
     if net.readout != "per_pixel":
-        parts.append(f"readout {_field(net.readout)}")
+        parts.append(f"readout {_window(net.readout)}")
     return ", ".join(parts)
 
 
@@ -117,15 +120,14 @@ def _prior(net: Network) -> str:
     return f"variance of weights {weights}, of the readout {net.readout_variance:.4g}{biases}"
 
 
-def _field(field: int | str | Receptive) -> str:
-    return "by index" if isinstance(field, Receptive) else str(field).replace("_", " ")
+def _window(window: int | str | Receptive) -> str:
+    return "by index" if isinstance(window, Receptive) else str(window).replace("_", " ")
 
 
-def _data(sol: Solution) -> str:
-    field = sol.problem.field
-    (samples, outputs), (pixels, size) = field.y.shape, field.shape
-    inputs = f"{size} features" if sol.problem.net.flat else f"{pixels} pixels of {size}"
-    low, high = field.noise_variance.min(), field.noise_variance.max()
+def _data(sol: Observables) -> str:
+    problem, (pixels, features) = sol.problem, sol.problem.input_shape
+    inputs = f"{features} features" if problem.net.flat else f"{pixels} pixels of {features} features"
+    low, high = problem.noise_variance.min(), problem.noise_variance.max()
     noise = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-    shown = f"{samples} samples, {inputs}, noise variance {noise}"
-    return shown if outputs == 1 else f"{shown}, {outputs} outputs"
+    shown = f"{problem.samples} samples, {inputs}, noise variance {noise}"
+    return shown if problem.outputs == 1 else f"{shown}, {problem.outputs} outputs"

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.free_energy.chain import Blocks
-from numerics.free_energy.metric import FisherMetric
-from numerics.free_energy.perturbation import theta_slopes
-from numerics.free_energy.problem import Field
+from numerics.gaussian.metric import FisherMetric
+from numerics.gaussian.state import LayerState, State
+from numerics.gaussian.theory import Theory
+from numerics.series.perturbation import state_slopes
 from numerics.solving import fixed_point, newton
 from numerics.solving.outcome import Outcome, Status
 from numerics.solving.secants import Secants, room
@@ -33,42 +33,41 @@ SMALLEST_STEP = 1e-3  # in s; a path that cannot be followed in such steps is gi
 
 @dataclass(frozen=True)
 class Node:
-    """A solved point of the branch."""
+    """A solved point of the curve."""
 
     inverse_widths: tuple[float, ...]
-    theta: Blocks
+    state: State
 
 
-class Branch:
-    """The branch of solutions that joins the Gaussian process, as far as it has been solved.
+class Curve:
+    """The curve of solutions that joins the Gaussian process, as far as it has been solved.
 
     Parameters
     ----------
-    field : Field
+    theory : Theory
     tol : float
         Largest residual to accept.
     method : "auto", "anderson" or "newton"
         As in `numerics.solve`.
     """
 
-    def __init__(self, field: Field, tol: float, method: str = "auto"):
-        self.field = field
+    def __init__(self, theory: Theory, tol: float, method: str = "auto"):
+        self.theory = theory
         self.tol = tol
         self.method = method
-        self.slopes = theta_slopes(field)  # d (theta_l, mu_l) / d(1/N_l) at the Gaussian process
-        matrices = self.slopes[: len(field.net.widths)]
-        self.tops = tuple(max(float(np.linalg.eigvalsh(slope)[-1]), 0.0) for slope in matrices)
+        self.slopes = state_slopes(theory)  # d (theta_l, mu_l) / d(1/N_l) at the Gaussian process
+        self.tops = tuple(max(float(np.linalg.eigvalsh(slope.theta)[-1]), 0.0) for slope in self.slopes)
         self._solved: list[Node] = []
         self._secants: tuple[tuple[float, ...], Secants] | None = None  # of the last solve, and its widths
 
-    def solve(self, inverse_widths: Sequence[float], max_iter: int, start: Blocks | None = None) -> Outcome:
+    def solve(self, inverse_widths: Sequence[float], max_iter: int, start: State | None = None) -> Outcome:
         """The solution at these widths: directly, or in smaller steps of s when that fails.
 
         `max_iter` bounds the gradients of F in all; what they bought is in the outcome's `gradients`.
         """
         target = tuple(inverse_widths)
         if not any(target):
-            return Outcome(self.field.gp, Status.CONVERGED, 1)
+            return Outcome(self.theory.gp, Status.CONVERGED, 1)
         outcome = self._attempt(target, max_iter, start)
         spent = outcome.gradients
         if spent < max_iter and _worth_creeping(outcome):
@@ -76,8 +75,8 @@ class Branch:
             spent += outcome.gradients
         return replace(outcome, gradients=spent)
 
-    def predict(self, inverse_widths: tuple[float, ...]) -> Blocks:
-        """theta extrapolated from the nearest solved points and, near it, the Gaussian process."""
+    def predict(self, inverse_widths: tuple[float, ...]) -> State:
+        """The state extrapolated from the nearest solved points and, near it, the Gaussian process."""
         from scipy.interpolate import KroghInterpolator  # here: a third of `import numerics` otherwise
 
         s = self._coordinate(inverse_widths)
@@ -85,61 +84,70 @@ class Branch:
             node for node in self._on_line(inverse_widths) if self._coordinate(node.inverse_widths) > s / FAR
         ]
         near = sorted(line, key=lambda node: abs(self._coordinate(node.inverse_widths) - s))[:NODES]
-        predicted = []
+        abscissae = [self._coordinate(node.inverse_widths) for node in near]
         per_s = 1.0 / np.expm1(s)  # dt/ds at the Gaussian process, over t
-        for block, slope in enumerate(self.slopes):
-            abscissae = [self._coordinate(node.inverse_widths) for node in near]
-            values = [node.theta[block] for node in near]
-            if len(near) < NODES:
-                at_gp = (inverse_widths[block % len(inverse_widths)] * per_s) * slope
-                abscissae = [0.0, 0.0, *abscissae]
-                values = [np.zeros_like(slope), at_gp, *values]
-            predicted.append(KroghInterpolator(abscissae, np.array(values))(s))
+
+        def extrapolated(values: Sequence[Array], slope: Array) -> Array:
+            if len(near) == NODES:
+                return KroghInterpolator(abscissae, np.array(values))(s)
+            known = [np.zeros_like(slope), slope, *values]
+            return KroghInterpolator([0.0, 0.0, *abscissae], np.array(known))(s)
+
+        predicted = []
+        for level, (x, slope) in enumerate(zip(inverse_widths, self.slopes, strict=True)):
+            layers, at_gp = [node.state[level] for node in near], slope.times(x * per_s)
+            means = [layer.mu for layer in layers if layer.mu is not None]
+            predicted.append(
+                LayerState(
+                    extrapolated([layer.theta for layer in layers], at_gp.theta),
+                    None if at_gp.mu is None else extrapolated(means, at_gp.mu),
+                )
+            )
         return tuple(predicted)
 
     def _coordinate(self, inverse_widths: tuple[float, ...]) -> float:
         strength = max(x * top for x, top in zip(inverse_widths, self.tops, strict=True))
         return float(np.log1p(strength if strength > 0 else max(inverse_widths)))
 
-    def _attempt(
-        self, inverse_widths: tuple[float, ...], budget: int, start: Blocks | None = None
-    ) -> Outcome:
+    def _attempt(self, inverse_widths: tuple[float, ...], budget: int, start: State | None = None) -> Outcome:
         if start is None:
             secants = self._recycled(inverse_widths)
             outcome = self.find(inverse_widths, self.predict(inverse_widths), budget, secants)
         else:
             outcome = self.find(inverse_widths, start, budget)
         if outcome.status is Status.CONVERGED:
-            self.remember(inverse_widths, outcome.state.theta)
+            self.remember(inverse_widths, outcome.point.state)
         return outcome
 
     def find(
-        self, inverse_widths: tuple[float, ...], theta: Blocks, budget: int, secants: Secants | None = None
+        self, inverse_widths: tuple[float, ...], start: State, budget: int, secants: Secants | None = None
     ) -> Outcome:
         """One solve from a start, wherever it leads, by the method that was asked for."""
-        with self.field.chain.blas():
-            return self._find(inverse_widths, theta, budget, secants)
+        with self.theory.blas():
+            return self._find(inverse_widths, start, budget, secants)
 
     def _find(
-        self, inverse_widths: tuple[float, ...], theta: Blocks, budget: int, secants: Secants | None
+        self, inverse_widths: tuple[float, ...], start: State, budget: int, secants: Secants | None
     ) -> Outcome:
-        chain, tol = self.field.chain, self.tol
+        theory, tol = self.theory, self.tol
         if self.method == "newton":
-            return newton.solve(chain, inverse_widths, theta, tol, budget)
+            return newton.solve(theory, inverse_widths, start, tol, budget)
         share = budget if self.method == "anderson" else math.ceil(ANDERSON_SHARE * budget)
-        outcome = fixed_point.solve(chain, inverse_widths, theta, tol, share, secants)
+        outcome = fixed_point.solve(theory, inverse_widths, start, tol, share, secants)
         left = budget - outcome.gradients
         stopped = outcome.status in (Status.STALLED, Status.MAX_ITERATIONS)
         if self.method == "anderson" or not stopped or left <= newton.STEP:
             return outcome
         spent = outcome.gradients
-        outcome = newton.solve(chain, inverse_widths, outcome.state.theta, tol, left)
+        outcome = newton.solve(theory, inverse_widths, outcome.point.state, tol, left)
         return replace(outcome, gradients=spent + outcome.gradients)
 
     def _recycled(self, inverse_widths: tuple[float, ...]) -> Secants:
         """The secants of the last solve, carried over to these widths."""
         if self._secants is None or not _parallel(self._secants[0], inverse_widths):
-            secants = Secants(room(FisherMetric(self.field.chain.shapes, inverse_widths).dimension))
+            secants = Secants(
+                room(FisherMetric(self.theory.sizes, self.theory.odd, inverse_widths).dimension)
+            )
         else:
             before, secants = self._secants
             secants.recycle(max(inverse_widths) / max(before))
@@ -170,19 +178,19 @@ class Branch:
         """Solved points whose widths are in the same ratio."""
         return [node for node in self._solved if _parallel(node.inverse_widths, inverse_widths)]
 
-    def remember(self, inverse_widths: tuple[float, ...], theta: Blocks) -> None:
+    def remember(self, inverse_widths: tuple[float, ...], start: State) -> None:
         """Take a solution, found here or kept from another run, into account for predictions."""
         s = self._coordinate(inverse_widths)
         known = [self._coordinate(node.inverse_widths) for node in self._on_line(inverse_widths)]
         if any(abs(s - other) < 1e-6 for other in known):
             return
-        self._solved.append(Node(inverse_widths, theta))
+        self._solved.append(Node(inverse_widths, start))
         del self._solved[: -NODES - 2]  # large hidden layers: a path stays small
 
 
 def _worth_creeping(outcome: Outcome) -> bool:
     """Whether smaller steps may help: not where rounding stopped a solve next to the solution."""
-    stuck_at_rounding = outcome.status is Status.STALLED and outcome.state.residual < NEARLY
+    stuck_at_rounding = outcome.status is Status.STALLED and outcome.point.residual < NEARLY
     return outcome.status is not Status.CONVERGED and not stuck_at_rounding
 
 

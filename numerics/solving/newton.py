@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from numerics.activations import OutOfRange
-from numerics.free_energy.chain import Blocks, Chain, Layer, Pull
-from numerics.free_energy.data_terms import NotPositiveDefinite
-from numerics.free_energy.hessian import Hessian
-from numerics.free_energy.metric import FisherMetric
-from numerics.free_energy.state import State, state_of
+from numerics.gaussian.hessian import Hessian
+from numerics.gaussian.layer import Layer
+from numerics.gaussian.metric import FisherMetric
+from numerics.gaussian.point import Point
+from numerics.gaussian.state import LayerState, State
+from numerics.gaussian.theory import Gradient, Theory, point_of
 from numerics.machine import parallel
 from numerics.machine.dense import eigh, product, symmetrise
+from numerics.readout_laws.law import NotPositiveDefinite
 from numerics.solving.outcome import Outcome, Status, better
 
 Array = NDArray[np.float64]
@@ -57,43 +59,46 @@ class Step:
     at_edge: bool
 
 
-def solve(chain: Chain, inverse_widths: Sequence[float], theta: Blocks, tol: float, max_iter: int) -> Outcome:
+def solve(
+    theory: Theory, inverse_widths: Sequence[float], start: State, tol: float, max_iter: int
+) -> Outcome:
     """Solve E = 0 from a start. `max_iter` bounds gradients of F, a product counting for two."""
-    metric = FisherMetric(chain.shapes, inverse_widths)
-    here = _evaluate(chain, inverse_widths, metric.admitted(theta))
+    metric = FisherMetric(theory.sizes, theory.odd, inverse_widths)
+    here = _evaluate(theory, inverse_widths, metric.admitted(start))
     if here is None:
-        prior = state_of(chain.pull(chain.prior, inverse_widths), chain.prior, inverse_widths)
-        return Outcome(prior, Status.INDEFINITE, 2, "newton")
-    pull, state = here
+        return Outcome(theory.at(theory.prior, inverse_widths), Status.INDEFINITE, 2, "newton")
+    gradient, point = here
     scale = 0.5 / max(inverse_widths)
     gradients, radius, curvature = 1, FIRST_RADIUS, np.inf
-    while (status := _ended(state, tol, gradients + STEP > max_iter)) is None:
-        g = metric.vector(state.E)
+    while (status := _ended(point, tol, gradients + STEP > max_iter)) is None:
+        g = metric.vector(point.E)
         size = float(np.linalg.norm(g))
         affordable = (max_iter - gradients - 1) // PRODUCT
         forcing = min(FORCING, np.sqrt(size))
-        step = truncated_cg(Hessian(chain, pull, inverse_widths).times, g, radius, forcing, affordable)
+        step = truncated_cg(Hessian(theory, gradient, inverse_widths).times, g, radius, forcing, affordable)
         gradients += PRODUCT * step.products
         curvature = min(curvature, step.curvature)
         promised = -step.predicted
         length = 1.0
         while True:  # a refused step is shortened, not searched again
-            trial = _evaluate(chain, inverse_widths, moved(pull.layers, metric.blocks(length * step.vector)))
+            trial = _evaluate(
+                theory, inverse_widths, moved(gradient.layers, metric.state(length * step.vector))
+            )
             gradients += 1
-            if trial is not None and better(trial[1], state, metric):
+            if trial is not None and better(trial[1], point, metric):
                 break
             length /= SHORTER
             if length < SHORTEST or gradients >= max_iter:
                 status = Status.STALLED if length < SHORTEST else Status.MAX_ITERATIONS
-                return Outcome(state, status, gradients, "newton", curvature)
+                return Outcome(point, status, gradients, "newton", curvature)
         walked = length * float(np.linalg.norm(step.vector))
-        gained = (state.F - trial[1].F) / (promised * scale)
+        gained = (point.F - trial[1].F) / (promised * scale)
         if length < 1 or gained < POOR:
             radius = walked if length < 1 else walked / 2
         elif step.at_edge and gained > GOOD:
             radius *= 2
-        pull, state = trial
-    return Outcome(state, status, gradients, "newton", curvature)
+        gradient, point = trial
+    return Outcome(point, status, gradients, "newton", curvature)
 
 
 def truncated_cg(times: Callable[[Array], Array], g: Array, radius: float, forcing: float, most: int) -> Step:
@@ -124,12 +129,15 @@ def _predicted(g: Array, v: Array, residual: Array) -> float:
     return float(v @ (g - residual)) / 2
 
 
-def moved(layers: Sequence[Layer], step: Blocks) -> Blocks:
+def moved(layers: Sequence[Layer], step: State) -> State:
     """theta at M^{1/2} e^{H} M^{1/2} of every layer, and mu + w of its mean."""
-    H, w = step[: len(layers)], step[len(layers) :]
-    theta = (_moved(layer.exponential.root, block) for layer, block in zip(layers, H, strict=True))
-    means = [layer.mean for layer in layers if layer.mean is not None]
-    return (*theta, *(mean.mu + change for mean, change in zip(means, w, strict=True)))
+    return tuple(
+        LayerState(
+            _moved(layer.exponential.root, change.theta),
+            None if layer.state.mu is None or change.mu is None else layer.state.mu + change.mu,
+        )
+        for layer, change in zip(layers, step, strict=True)
+    )
 
 
 def _moved(root: Array, H: Array) -> Array:
@@ -145,18 +153,18 @@ def _moved(root: Array, H: Array) -> Array:
         return symmetrise(product(V * (2 * np.log(s)), V.T))
 
 
-def _evaluate(chain: Chain, inverse_widths: Sequence[float], theta: Blocks) -> tuple[Pull, State] | None:
+def _evaluate(theory: Theory, inverse_widths: Sequence[float], state: State) -> tuple[Gradient, Point] | None:
     try:
-        pull = chain.pull(theta, inverse_widths)
+        gradient = theory.gradient(state, inverse_widths)
     except (NotPositiveDefinite, OutOfRange):
         return None
-    return pull, state_of(pull, theta, inverse_widths)
+    return gradient, point_of(gradient, state, inverse_widths)
 
 
-def _ended(state: State, tol: float, spent: bool) -> Status | None:
-    if not (np.isfinite(state.F) and np.isfinite(state.residual)):
+def _ended(point: Point, tol: float, spent: bool) -> Status | None:
+    if not (np.isfinite(point.F) and np.isfinite(point.residual)):
         return Status.NOT_FINITE
-    if state.residual <= tol:
+    if point.residual <= tol:
         return Status.CONVERGED
     return Status.MAX_ITERATIONS if spent else None
 

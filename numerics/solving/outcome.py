@@ -7,8 +7,8 @@ from enum import Enum
 
 import numpy as np
 
-from numerics.free_energy.metric import FisherMetric
-from numerics.free_energy.state import State
+from numerics.gaussian.metric import FisherMetric
+from numerics.gaussian.point import Point
 
 
 class Status(Enum):
@@ -29,7 +29,7 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The last state of a solve and how it ended.
+    """The last point of a solve and how it ended.
 
     Attributes
     ----------
@@ -41,18 +41,18 @@ class Outcome:
         The least curvature v.D^2F v in the Fisher metric that Newton steps met; `inf` without any.
     """
 
-    state: State
+    point: Point
     status: Status
     gradients: int
     method: str = "direct"
     curvature: float = np.inf
 
 
-def better(trial: State, state: State, metric: FisherMetric) -> bool:
+def better(trial: Point, point: Point, metric: FisherMetric) -> bool:
     """A real decrease of F, or of the natural gradient where F no longer resolves the difference."""
-    rounding = 1e-12 * max(abs(state.F), *map(abs, state.KL_terms), 1.0)
-    if state.F - rounding > trial.F:
+    rounding = 1e-12 * max(abs(point.F), *map(abs, point.KL_terms), 1.0)
+    if point.F - rounding > trial.F:
         return True
-    if trial.F - rounding > state.F:
+    if trial.F - rounding > point.F:
         return False
-    return bool(np.linalg.norm(metric.vector(trial.E)) < np.linalg.norm(metric.vector(state.E)))
+    return bool(np.linalg.norm(metric.vector(trial.E)) < np.linalg.norm(metric.vector(point.E)))

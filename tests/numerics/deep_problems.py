@@ -88,7 +88,7 @@ def recursion(net, X):
     X = X[:, None, :] if X.ndim == 2 else X
     n, pixels, size = X.shape
     K = np.einsum("mas,nbs->manb", X, X) * net.weight_variances[0] / size + net.bias_variance
-    fields = net.receptive_fields(pixels)
+    fields = net.receptive_windows(pixels)
     for field, variance in zip(fields, (*net.weight_variances[1:], net.readout_variance), strict=True):
         G = RECURSIONS[net.activation](K)
         Q = np.zeros((n, field.pixels_out, n, field.pixels_out))

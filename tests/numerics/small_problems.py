@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from oracle import Oracle
 
-from numerics import cnn
-from numerics.free_energy.data_terms import mean_field
-from numerics.free_energy.problem import problem
+from numerics import Problem, cnn
+from numerics.gaussian.theory import Theory
 from numerics.kernels.preactivations import InputKernel
+from numerics.readout_laws.mean_field import mean_field
 
 
 class Small:
@@ -33,8 +33,8 @@ class Small:
         return cnn(channels, weight_variance=1.5, readout_variance=0.7, activation=self.activation)
 
     @property
-    def chain(self):
-        return problem(self.net(1.0), *self.data, basis=None).field.chain
+    def theory(self):
+        return Theory(Problem(self.net(1.0), *self.data), basis=None)
 
     def Sigma(self, seed=5):
         """A covariance of the prior's size that is far from isotropic."""
@@ -44,14 +44,14 @@ class Small:
 
 
 class ReadoutMap:
-    """The chain's readout map as functions of Sigma."""
+    """The theory's readout map as functions of Sigma."""
 
     def __init__(self, small):
-        self.chain = small.chain
-        self.map = self.chain.maps[-1]
+        self.theory = small.theory
+        self.map = self.theory.readout
 
     def kernel(self, Sigma):
-        return InputKernel.at(self.chain.X, Sigma)
+        return InputKernel.at(self.theory.X, Sigma)
 
     def value(self, Sigma):
         return self.map.value(self.kernel(Sigma))
@@ -70,7 +70,7 @@ class ReadoutMap:
         return self.map.cross(InputKernel.between(rows, cols, Sigma))
 
     def data_term(self, Sigma):
-        return mean_field(self.value(Sigma), self.chain.y, self.chain.noise_variance)
+        return mean_field(self.value(Sigma), self.theory.problem.targets, self.theory.problem.noise_variance)
 
     def pull(self, Sigma):
         return self.adjoint(Sigma, self.data_term(Sigma).A)

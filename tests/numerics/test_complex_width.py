@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-from numerics import alpha_series, cnn, solve
-from numerics.free_energy.problem import problem
-from numerics.solving.complex_width import ComplexWidth
+from numerics import Problem, alpha_series, cnn, solve
+from numerics.series.complex_width import ComplexWidth
 
 
 @pytest.fixture
 def plane(small):
-    return ComplexWidth(problem(small.net(10.0), *small.data))
+    return ComplexWidth(Problem(small.net(10.0), *small.data))
 
 
 def test_equal_on_the_real_axis(small, plane):

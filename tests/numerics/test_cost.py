@@ -15,15 +15,17 @@ from numerics.costs.cost import typical_gradients
 from numerics.costs.footprint import BUFFERS, FRAGMENTS, Sizes, peak_memory
 from numerics.machine import memory, parallel
 from numerics.pixels import blocks, dense
+from numerics.readout_laws import LAWS
 
+MEAN_FIELD = LAWS["mean_field"]
 STEEP = quadrature("steep", lambda h: np.tanh(4 * h), lambda h: 4 * (1 - np.tanh(4 * h) ** 2))
 TEACHER = datasets.make_linear_cnn(300, 6, 40)
 FLAT = np.random.default_rng(0).standard_normal((140, 8))
 WIDE = np.random.default_rng(1).standard_normal((150, 600))
 RUNS = {
     "two-layer CNN": (cnn(300), TEACHER.X, TEACHER.y, {}),
-    "finite fan-in": (fcn(300), FLAT, np.tanh(FLAT[:, 0]), {"readout": "finite_fan_in"}),
-    "pixels looked at": (cnn(300), TEACHER.X[:, :2, :5], TEACHER.y, {"readout": "finite_fan_in"}),
+    "finite fan-in": (fcn(300), FLAT, np.tanh(FLAT[:, 0]), {"theory": "finite_fan_in"}),
+    "pixels looked at": (cnn(300), TEACHER.X[:, :2, :5], TEACHER.y, {"theory": "finite_fan_in"}),
     "pooling": (cnn(300, readout="global_pooling"), TEACHER.X, TEACHER.y, {}),
     "few secants": (fcn((3000, 3000)), FLAT, np.tanh(FLAT[:, 0]), {}),
     "many secants": (fcn((30, 30)), FLAT, 10 * np.tanh(FLAT[:, 0]), {}),
@@ -48,19 +50,19 @@ def test_memory_is_that_of_the_arrays_alive_at_once(name):
         counted = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    sizes = Sizes.of(net, len(X), *sol.problem.field.shape)
-    ours = (peak_memory(sizes, sol.gradients, options.get("readout", "mean_field")) - BUFFERS) / FRAGMENTS
+    sizes = Sizes.of(net, len(X), *sol.problem.input_shape)
+    ours = (peak_memory(sizes, sol.gradients, LAWS[sol.theory]) - BUFFERS) / FRAGMENTS
     assert ours == pytest.approx(counted, rel=0.3)
 
 
 def test_sizes_are_those_of_the_chain():
     for net, flat in NETWORKS.values():
         X, y = small(flat)
-        field = solve(net, X, y, 0.05).problem.field
-        sizes = Sizes.of(net, len(X), *field.shape)
-        assert (sizes.channels, *sizes.ranks) >= field.chain.sizes
+        sol = solve(net, X, y, 0.05)
+        sizes = Sizes.of(net, len(X), *sol.problem.input_shape)
+        assert (sizes.features, *sizes.ranks) >= sol.equations.sizes
         if net.activation != "linear":
-            assert (sizes.channels, *sizes.ranks) == field.chain.sizes
+            assert (sizes.features, *sizes.ranks) == sol.equations.sizes
     # 20 patches meet themselves alone: half of n^2 each; with pooling all of them meet
     assert Sizes.of(cnn(5), 100, 20, 3).entries == 20 * 100**2 / 2
     assert Sizes.of(cnn(5, readout="global_pooling"), 100, 20, 3).entries == 400 * 100**2 / 2
@@ -68,13 +70,13 @@ def test_sizes_are_those_of_the_chain():
     assert Sizes.of(cnn((5, 5), windows=(3,)), 10, 18, 3).entries == 3 * 100 * (6 / 2 + 15)
 
 
-def work(net, shape, readout="mean_field"):
+def work(net, shape, theory="mean_field"):
     """Multiplications of a gradient, counted by hand: of one pixel or 20 that do not meet, at most one hidden
     kernel; 230 is what an entry's functions take. Dense matrices of dimension 600 are half as fast as large
     ones."""
     n, pixels, size = seen(shape)
     entries = pixels * n**2 / 2 * (6 * size + 230)
-    data = 900 * n**2 + {"mean_field": 0.45, "finite_fan_in": 7}[readout] * n**3
+    data = 900 * n**2 + {"mean_field": 0.45, "finite_fan_in": 7}[theory] * n**3
     rank = min(n, size + 1) if net.activation == "linear" else n
     layer = (n**2 * rank + rank**3) / 2 + 600 * n * rank
     hidden = (len(net.widths) - 1) * (12 * layer + 230 * n**2 / 2)
@@ -93,9 +95,9 @@ def known_machine(monkeypatch):
     """Gradients take 3e-11 s per multiplication; steps what a formula says. Shapes that are timed."""
     shapes = []
 
-    def seconds(net, shape, outputs, readout, threads):
+    def seconds(net, shape, outputs, law, threads):
         shapes.append(shape)
-        return 3e-11 * work(net, shape, readout)
+        return 3e-11 * work(net, shape, law.name)
 
     monkeypatch.setattr(rates, "_timed", seconds)
     monkeypatch.setattr(parallel, "thread_count", lambda: 2)
@@ -104,7 +106,7 @@ def known_machine(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("net", "shape", "readout"),
+    ("net", "shape", "theory"),
     [
         (cnn(640), (300, 20, 64), "mean_field"),
         (cnn(640), (8192, 20, 64), "mean_field"),
@@ -116,17 +118,17 @@ def known_machine(monkeypatch):
     ],
 )
 def test_seconds_are_those_of_a_quick_gradient_times_the_ratio_of_the_work(
-    known_machine, net, shape, readout
+    known_machine, net, shape, theory
 ):
-    cost = estimate_cost(net, shape, gradients=0, readout=readout)
-    assert cost.seconds_per_gradient == pytest.approx(3e-11 * work(net, shape, readout), rel=1e-12)
+    cost = estimate_cost(net, shape, gradients=0, theory=theory)
+    assert cost.seconds_per_gradient == pytest.approx(3e-11 * work(net, shape, theory), rel=1e-12)
     (timed,) = set(known_machine)
-    quick = work(net, shape, readout) < rates.QUICK
+    quick = work(net, shape, theory) < rates.QUICK
     assert quick == (seen(timed) == seen(shape))
-    assert work(net, timed, readout) <= rates.QUICK  # nothing is timed that takes long
+    assert work(net, timed, theory) <= rates.QUICK  # nothing is timed that takes long
     larger = (int(1.01 * timed[0]) + 1, *timed[1:])
     assert (
-        quick or timed[-1] < seen(shape)[-1] or work(net, larger, readout) > rates.QUICK
+        quick or timed[-1] < seen(shape)[-1] or work(net, larger, theory) > rates.QUICK
     )  # nor anything tiny
 
 
@@ -173,7 +175,7 @@ def test_a_shape_is_timed_once_and_at_any_width(stopwatch):
 
 
 @pytest.mark.parametrize(
-    ("net", "shape", "readout"),
+    ("net", "shape", "theory"),
     [
         (fcn((50, 50), activation="relu", bias_variance=0.2), (100, 8), "mean_field"),
         (fcn(50, activation="tanh"), (100, 8), "mean_field"),
@@ -185,8 +187,8 @@ def test_a_shape_is_timed_once_and_at_any_width(stopwatch):
         (fcn(50), (100, 8), "finite_fan_in"),
     ],
 )
-def test_every_kind_of_network_is_timed(stopwatch, net, shape, readout):
-    cost = estimate_cost(net, shape, outputs=2 if readout == "mean_field" else 1, readout=readout)
+def test_every_kind_of_network_is_timed(stopwatch, net, shape, theory):
+    cost = estimate_cost(net, shape, outputs=2 if theory == "mean_field" else 1, theory=theory)
     assert 0 < cost.seconds_per_gradient <= cost.seconds_per_solve < math.inf
 
 
@@ -219,25 +221,25 @@ def test_typical_gradients_grow_with_n_and_depth_and_are_none_for_a_process():
         ("fcn", (100, 3), {}),
         (fcn(5), (100, 3), {"outputs": 0}),
         (fcn(5), (100, 3), {"gradients": -1}),
-        (fcn(5), (100, 3), {"readout": "sharp"}),
+        (fcn(5), (100, 3), {"theory": "sharp"}),
         (cnn((5, 5), windows=(2,)), (100, 3, 4), {}),
     ],
 )
 def test_what_has_no_cost_is_refused(net, shape, options):
-    with pytest.raises(ValueError, match=r"shape|net|outputs|gradients|readout|window"):
+    with pytest.raises(ValueError, match=r"shape|net|outputs|gradients|theory|window"):
         estimate_cost(net, shape, **options)
 
 
 def test_a_run_that_would_not_fit_is_refused_with_the_size_that_would(monkeypatch):
     net = fcn((30, 30))
-    need = peak_memory(Sizes.of(net, 140, 1, 8), typical_gradients(net, 140))
+    need = peak_memory(Sizes.of(net, 140, 1, 8), typical_gradients(net, 140), MEAN_FIELD)
     y = np.tanh(FLAT[:, 0])
     monkeypatch.setattr(memory, "available", lambda: 0.5 * need)
     with pytest.raises(NotEnoughMemory, match=r"140 samples.*check_memory=False") as refusal:
         solve(net, FLAT, y, 0.1)
     fits = int(re.search(r"at most about (\d+) samples", str(refusal.value))[1])
     for n, much in ((fits, False), (int(1.05 * fits) + 2, True)):
-        assert (peak_memory(Sizes.of(net, n, 1, 8), typical_gradients(net, n)) > 0.5 * need) == much
+        assert (peak_memory(Sizes.of(net, n, 1, 8), typical_gradients(net, n), MEAN_FIELD) > 0.5 * need) == much
     assert solve(net, FLAT, y, 0.1, check_memory=False).converged
     monkeypatch.setattr(memory, "available", lambda: 1.5 * need)
     assert solve(net, FLAT, y, 0.1).converged

@@ -13,11 +13,9 @@ from deep_problems import (
     reference_fcn,
     small,
 )
-from small_problems import symmetric
+from states import direction, moved, off_the_solution, theory_of
 
 from numerics import cnn, fcn, solve, solve_path
-from numerics.free_energy.problem import problem
-from numerics.free_energy.state import evaluate
 
 NOISE = 0.05
 
@@ -57,32 +55,23 @@ def test_three_layer_cnn_reference():
 
 
 def test_gradient_of_the_free_energy_by_differences_of_order_two(network):
-    """At a state far from any solution: every layer, in the coordinates of `numerics.free_energy.chain`."""
+    """At a state far from any solution: every layer, in the coordinates of `numerics.gaussian.theory`."""
     net, X, y = network
-    bound = problem(net, X, y, NOISE)
-    chain, x = bound.field.chain, bound.inverse_widths
-    rng = np.random.default_rng(0)
-    theta = tuple(0.3 * symmetric(rng, size) / np.sqrt(size) for size in chain.sizes)
-    start = evaluate(chain, x, theta)
-    for level, size in enumerate(chain.sizes):
-        H = symmetric(rng, size) / np.sqrt(size)
-        root = matrix_function(np.exp, theta[level] / 2)
+    theory, x = theory_of(net, X, y, NOISE)
+    state = off_the_solution(theory)
+    start = theory.at(state, x)
+    for level, H in enumerate(direction(theory, 1)):
 
-        def F(t, level=level, H=H, root=root):
-            moved = list(theta)
-            moved[level] = matrix_function(np.log, root @ matrix_function(np.exp, t * H) @ root)
-            return evaluate(chain, x, tuple(moved)).F
+        def F(t, level=level, H=H):
+            alone = [change.times(0.0) for change in state]
+            alone[level] = H
+            return theory.at(moved(state, alone, t), x).F
 
-        slope = np.sum(start.E[level] * H) / (2 * x[level])
+        slope = np.sum(start.E[level].theta * H.theta) / (2 * x[level])
         errors = [abs((F(h) - F(-h)) / (2 * h) - slope) for h in (0.02, 0.01)]
         # fourth-order terms change the ratio 4 by O(h^2); a wrong slope gives the ratio 1
         assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
         assert errors[1] < 1e-2 * max(abs(slope), 1.0)
-
-
-def matrix_function(f, M):
-    values, U = np.linalg.eigh(M)
-    return (U * f(values)) @ U.T
 
 
 def test_solutions_obey_the_equations_written_with_inverses(network):
@@ -92,21 +81,20 @@ def test_solutions_obey_the_equations_written_with_inverses(network):
         X = X[:3]  # full-rank Q
         y = y[:3]
     sol = solve(net, X, y, NOISE, tol=1e-10)
-    chain = sol.problem.field.chain
-    layers = chain.layers(sol.theta)
-    data = chain.data_term(layers)
-    message = data.A
+    theory = sol.equations
+    layers = theory.layers(sol.state)
+    adjoint = theory.data_term(layers).A
     for level in range(len(layers) - 1, 0, -1):
-        T = chain.maps[level].adjoint(layers[level].kernel, message)
-        K, L = layers[level].covariance, layers[level].factor.dense
+        T = theory.maps[level].adjoint(layers[level].kernel, adjoint)
+        K, L = layers[level].covariance, layers[level].root.dense
         Q_inverse = np.linalg.inv(L @ L.T)
         N = net.widths[level]
         off = np.linalg.inv(K) - (Q_inverse - T / N)
         # 1e-10 of the solve, through two inverses
         assert np.abs(K @ off @ K).max() < 1e-7 * np.abs(K).max()
-        message = N * Q_inverse @ (K - L @ L.T) @ Q_inverse  # -2 N dKL/dQ
-    T = chain.maps[0].adjoint(layers[0].kernel, message)
-    prior = np.diag(1 / chain.prior_variance)
+        adjoint = N * Q_inverse @ (K - L @ L.T) @ Q_inverse  # -2 N dKL/dQ
+    T = theory.maps[0].adjoint(layers[0].kernel, adjoint)
+    prior = np.diag(1 / theory.prior_variance)
     off = sol.input_covariance @ (prior - T / net.widths[0]) - np.eye(len(prior))
     assert np.abs(off).max() < 1e-7
 
@@ -195,7 +183,7 @@ def test_kernel_of_small_numerical_rank_is_solved_to_the_default_tolerance(width
     X = np.linspace(-2, 2, 40)[:, None]
     y = np.sin(2 * X[:, 0])
     sol = solve(fcn((width, width), 2.0, 2.0), X, y, 0.01, max_iter=40)
-    assert len(sol.theta[1]) < 20
+    assert len(sol.state[1].theta) < 20
     # noise as a further, independent set of directions makes Q regular and moves little
     lifted = np.hstack([X, 1e-3 * np.random.default_rng(0).standard_normal((40, 1))]) * np.sqrt(2)
     regular = solve(fcn((width, width), 2.0, 2.0), lifted, y, 0.01)

@@ -140,8 +140,8 @@ def test_every_layer_carries_the_same_charge(pair):
     """N_l (K_l Q_l^{-1} - 1) does not depend on the layer."""
     sol, saddle = pair
     charges = np.linalg.eigvals(saddle.Z).real
-    for width, theta in zip(sol.widths, sol.theta, strict=True):
-        found = width * np.expm1(np.linalg.eigvalsh(theta))
+    for width, layer in zip(sol.widths, sol.state, strict=True):
+        found = width * np.expm1(np.linalg.eigvalsh(layer.theta))
         own = found[np.argsort(-np.abs(found))[: len(charges)]]
         close(np.sort(own), np.sort(charges))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numerics.free_energy.factors import Factor
+from numerics.gaussian.root import Triangular
 from numerics.machine import dense, parallel
 
 SIZE = dense.TILE + 5
@@ -72,7 +72,7 @@ def test_a_factor_does_what_its_dense_form_does(on_a_range):
     rank, dim = 7, 9 if on_a_range else 7
     basis = np.linalg.qr(rng.standard_normal((dim, rank)))[0] if on_a_range else None
     l = np.ascontiguousarray(np.tril(rng.standard_normal((rank, rank))) + 3 * np.eye(rank))  # noqa: E741
-    factor = Factor(l, basis)
+    factor = Triangular(l, basis)
     L = factor.dense
     inverse = np.linalg.pinv(L)
     M, T = rng.standard_normal((rank, rank)), rng.standard_normal((dim, dim))

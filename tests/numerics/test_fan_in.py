@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from deep_problems import NETWORKS, small
 from small_problems import symmetric
+from states import direction, moved, off_the_solution, theory_of
 
 from numerics import cnn, datasets, fcn, load, solve, solve_path
-from numerics.free_energy.data_terms import mean_field
-from numerics.free_energy.fan_in import Spectrum, finite_fan_in
-from numerics.free_energy.problem import problem
-from numerics.free_energy.state import evaluate
+from numerics.readout_laws.finite_fan_in import finite_fan_in
+from numerics.readout_laws.mean_field import mean_field
+from numerics.readout_laws.spectrum import Spectrum
 
 LAW = "finite_fan_in"
 ALIKE = [name for name in NETWORKS if "pool" not in name]
@@ -26,7 +26,7 @@ def kernel_and_target(n=30, rank=30, seed=0):
 def test_the_two_scalars_and_the_learned_variance_of_a_small_cnn():
     """Numbers by an independent code, within 1 to 5 % of exact posterior sampling at these loads."""
     data = datasets.make_linear_cnn(200, 4, 16)
-    path = solve_path(cnn(1), data.X, data.y, 0.1, widths=[320, 160, 80, 40], readout=LAW)
+    path = solve_path(cnn(1), data.X, data.y, 0.1, widths=[320, 160, 80, 40], theory=LAW)
     np.testing.assert_allclose(path.alpha, [0.3061, 0.3124, 0.3287, 0.3671], atol=5e-5)
     learned = [data.w_star @ sol.overlap_ratio @ data.w_star for sol in path]
     np.testing.assert_allclose(learned, [1.1145, 1.2282, 1.4562, 1.9092], atol=5e-5)
@@ -123,20 +123,14 @@ def test_roots_from_both_ends_are_roots_and_unique_at_large_fan_in(scale, P):
 def test_gradient_of_the_whole_chain_by_differences_of_order_two(name):
     net, flat = NETWORKS[name]
     X, y = small(flat)
-    bound = problem(net, X, y[:, 0], 0.05, LAW)
-    chain, x = bound.field.chain, bound.inverse_widths
-    rng = np.random.default_rng(0)
-    theta = tuple(0.3 * symmetric(rng, size) / np.sqrt(size) for size in chain.sizes)
-    H = symmetric(rng, chain.sizes[0]) / np.sqrt(chain.sizes[0])
-    values, U = np.linalg.eigh(theta[0] / 2)
-    root = (U * np.exp(values)) @ U.T
+    theory, x = theory_of(net, X, y[:, 0], 0.05, LAW)
+    state = off_the_solution(theory)
+    change = [direction(theory, 1)[0], *(layer.times(0.0) for layer in state[1:])]
 
     def F(t):
-        w, V = np.linalg.eigh(H)
-        m, W = np.linalg.eigh(root @ (V * np.exp(t * w)) @ V.T @ root)
-        return evaluate(chain, x, ((W * np.log(m)) @ W.T, *theta[1:])).F
+        return theory.at(moved(state, change, t), x).F
 
-    slope = np.sum(evaluate(chain, x, theta).E[0] * H) / (2 * x[0])
+    slope = np.sum(theory.at(state, x).E[0].theta * change[0].theta) / (2 * x[0])
     errors = [abs((F(h) - F(-h)) / (2 * h) - slope) for h in (0.02, 0.01)]
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
 
@@ -145,11 +139,11 @@ def test_gradient_of_the_whole_chain_by_differences_of_order_two(name):
 def test_first_order_includes_the_fan_in(name):
     net, flat = NETWORKS[name]
     X, y = small(flat)
-    sol = solve(net, X, y[:, 0], 0.05, readout=LAW)
+    sol = solve(net, X, y[:, 0], 0.05, theory=LAW)
     errors = []
     for scale in (1e3, 2e3):
         wide = net.with_widths([scale * width for width in net.widths])
-        found = solve(wide, X, y[:, 0], 0.05, readout=LAW, tol=1e-12).alpha
+        found = solve(wide, X, y[:, 0], 0.05, theory=LAW, tol=1e-12).alpha
         errors.append(abs(found - sol.first_order.alpha(scale * net.width)))
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
 
@@ -162,7 +156,7 @@ def test_one_hidden_linear_layer_is_renormalised_by_a_scalar():
         X = rng.standard_normal((n, n + n // 3))
         y = X @ rng.standard_normal(X.shape[1]) / np.sqrt(X.shape[1]) + 0.1 * rng.standard_normal(n)
         P = 4 * n // 3
-        sol = solve(fcn(P, 1.0, 1.0, activation="linear"), X, y, 0.1, readout=LAW)
+        sol = solve(fcn(P, 1.0, 1.0, activation="linear"), X, y, 0.1, theory=LAW)
         Q_0 = X @ X.T / X.shape[1]
         eps = renormalised(Q_0, y, 0.1, P)
         differences.append(np.linalg.norm(sol.eps - eps) / np.linalg.norm(eps))
@@ -186,12 +180,11 @@ def renormalised(Q_0, y, noise, P):
 
 def test_predictions_are_those_of_the_two_kernels(tmp_path):
     data = datasets.make_linear_cnn(40, 3, 5, n_test=6)
-    sol = solve(cnn(10), data.X, data.y, 0.1, readout=LAW)
+    sol = solve(cnn(10), data.X, data.y, 0.1, theory=LAW)
     p, q = sol.response, sol.fluctuation
-    given = sol.problem.field.chain
     both = np.concatenate([data.X, data.X_test])
-    joint = problem(cnn(10), both, np.ones(46), 0.1).field.chain
-    Q = joint.maps[-1].cross(joint.layers(sol.theta)[-1].kernel)
+    joint, _ = theory_of(cnn(10), both, np.ones(46), 0.1)
+    Q = joint.readout.cross(joint.layers(sol.state)[-1].kernel)
     K, cross = Q[:40, :40], Q[40:, :40]
     mean, cov = sol.predict(data.X_test, return_cov=True)
     eps = np.linalg.solve(0.1 * np.eye(40) + p * K, data.y)
@@ -199,7 +192,7 @@ def test_predictions_are_those_of_the_two_kernels(tmp_path):
     H = np.linalg.inv(0.1 * np.eye(40) + q * K)
     np.testing.assert_allclose(cov, q * Q[40:, 40:] - q**2 * cross @ H @ cross.T, atol=1e-10)
     np.testing.assert_allclose(sol.predict(data.X), sol.f_bar, atol=1e-9)
-    assert given.readout == LAW
+    assert sol.theory == LAW
     sol.save(tmp_path / "sol.npz")
     np.testing.assert_array_equal(load(tmp_path / "sol.npz").predict(data.X_test), sol.predict(data.X_test))
 
@@ -213,6 +206,6 @@ def test_what_two_scalars_cannot_say_is_refused():
         (cnn(11), y[:, 0], np.linspace(0.1, 0.2, 14)),
     ):
         with pytest.raises(ValueError, match="finite_fan_in"):
-            solve(net, X, target, noise, readout=LAW)
-    with pytest.raises(ValueError, match="readout"):
-        solve(cnn(11), X, y, 0.1, readout="sharp")
+            solve(net, X, target, noise, theory=LAW)
+    with pytest.raises(ValueError, match="theory"):
+        solve(cnn(11), X, y, 0.1, theory="sharp")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_problems import ReadoutMap, Small, symmetric
 
-from numerics.free_energy.state import evaluate
+from numerics.gaussian.state import LayerState
 from numerics.machine.dense import mirrored
 
 C = 40.0
@@ -22,7 +22,7 @@ def log_ratio(small, Sigma):
 
 
 def state(small, Sigma, C=C):
-    return evaluate(small.chain, (1 / C,), (log_ratio(small, Sigma),))
+    return small.theory.at((LayerState(log_ratio(small, Sigma)),), (1 / C,))
 
 
 def test_free_energy_and_its_terms_are_the_oracle_s(small):
@@ -30,8 +30,10 @@ def test_free_energy_and_its_terms_are_the_oracle_s(small):
     got = state(small, Sigma)
     assert abs(got.F - oracle.free_energy(Sigma, C)) < 1e-12 * abs(got.F)
     assert got.KL_terms[0] == pytest.approx(C * oracle.kl(Sigma), rel=1e-12)
-    assert got.data.fit == pytest.approx(small.y @ oracle.eps(Sigma) / 2, rel=1e-12)
-    assert got.data.complexity == pytest.approx(np.linalg.slogdet(oracle.K_f(Sigma))[1] / 2, rel=1e-12)
+    assert got.data.parts["fit"] == pytest.approx(small.y @ oracle.eps(Sigma) / 2, rel=1e-12)
+    assert got.data.parts["complexity"] == pytest.approx(
+        np.linalg.slogdet(oracle.K_f(Sigma))[1] / 2, rel=1e-12
+    )
     assert got.data.degrees_of_freedom == pytest.approx(oracle.readout_load(Sigma, C) * 3 * C, rel=1e-12)
     assert got.residual == pytest.approx(oracle.residual(Sigma, C), rel=1e-11)
 
@@ -39,7 +41,7 @@ def test_free_energy_and_its_terms_are_the_oracle_s(small):
 def test_divergence_keeps_its_digits_next_to_the_prior(small):
     t = 1e-7 * symmetric(np.random.default_rng(0), small.oracle.S)
     # KL = tr t^2/4 + O(t^3) of order 1e-14; the printed form cancels to 1e-16, two digits
-    assert evaluate(small.chain, (1.0,), (t,)).KL_terms[0] == pytest.approx(np.sum(t * t) / 4, rel=1e-6)
+    assert small.theory.at((LayerState(t),), (1.0,)).KL_terms[0] == pytest.approx(np.sum(t * t) / 4, rel=1e-6)
 
 
 def test_A_is_the_outer_product_minus_the_inverse(small):
@@ -52,14 +54,14 @@ def test_gradient_of_the_free_energy_by_central_differences_of_order_two(small):
     rng = np.random.default_rng(3)
     Sigma = small.Sigma()
     start = state(small, Sigma)
-    L = matrix_function(np.sqrt, start.covariances[0] / small.oracle.Sigma_0[0, 0])
+    L = matrix_function(np.sqrt, start.Sigma / small.oracle.Sigma_0[0, 0])
     for _ in range(3):
         H = symmetric(rng, small.oracle.S)
 
         def F(t, H=H):
             return state(small, small.oracle.Sigma_0[0, 0] * L @ matrix_function(np.exp, t * H) @ L).F
 
-        slope = C / 2 * np.sum(start.E[0] * H)
+        slope = C / 2 * np.sum(start.E[0].theta * H)
         errors = [abs((F(h) - F(-h)) / (2 * h) - slope) for h in (0.02, 0.01)]
         # fourth-order terms change the ratio 4 by O(h^2); a wrong slope gives the ratio 1
         assert errors[0] / errors[1] == pytest.approx(4, rel=0.02)
@@ -103,7 +105,7 @@ def test_hessian_is_symmetric(small):
 
 
 def test_infinite_width_is_the_log_evidence_of_the_process(small):
-    at_prior = evaluate(small.chain, (0.0,), (np.zeros((small.oracle.S,) * 2),))
+    at_prior = small.theory.at(small.theory.prior, (0.0,))
     K = small.oracle.K_f(small.oracle.Sigma_0)
     sign, log_det = np.linalg.slogdet(2 * math.pi * K)
     log_evidence = -(small.y @ np.linalg.solve(K, small.y) + log_det) / 2

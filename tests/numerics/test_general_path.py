@@ -8,8 +8,8 @@ space: the same theory by other code.
 import numpy as np
 import pytest
 
-from numerics import pixels, solve
-from numerics.free_energy.chain import Chain
+from numerics import Problem, pixels, solve
+from numerics.gaussian.theory import Theory
 from numerics.kernels.kernel_maps import KernelMap
 from numerics.solving import fixed_point
 from numerics.solving.outcome import Status
@@ -18,20 +18,20 @@ from numerics.solving.outcome import Status
 @pytest.mark.parametrize("C", [200.0, 10.0, 2.0])
 def test_two_layer_network_by_the_general_path(small, C):
     sol = solve(small.net(C), *small.data, tol=1e-12)
-    special = sol.problem.field.chain
+    special = sol.equations
     patches = small.X.shape[1]
     below = KernelMap(pixels.blocks(patches, 1), 1.0, "linear")
-    general = Chain(
-        special.X, special.y, special.noise_variance, special.prior_variance, [below, special.maps[0]]
-    )
+    general = Theory(Problem(small.net(C), *small.data), basis=None)
+    general.maps = (below, special.readout)
     outcome = fixed_point.solve(general, (0.0, 1 / C), general.prior, 1e-12, 300)
     assert outcome.status is Status.CONVERGED
-    state = outcome.state
+    point = outcome.point
     # the rank of the hidden kernel is that of the weights
-    assert [len(theta) for theta in state.theta] == [4, 4]
-    np.testing.assert_array_equal(state.theta[0], 0)
+    assert [len(layer.theta) for layer in point.state] == [4, 4]
+    np.testing.assert_array_equal(point.state[0].theta, 0)
     rows = special.X.reshape(-1, 4)
     K = rows @ sol.Sigma @ rows.T
-    np.testing.assert_allclose(state.covariances[1], K, rtol=0, atol=1e-10 * np.abs(K).max())
-    np.testing.assert_allclose(state.data.eps[:, 0], sol.eps, rtol=0, atol=1e-10 * np.abs(sol.eps).max())
-    assert pytest.approx(sol.free_energy, rel=1e-10) == state.F
+    hidden = general.layers(point.state)[1].covariance
+    np.testing.assert_allclose(hidden, K, rtol=0, atol=1e-10 * np.abs(K).max())
+    np.testing.assert_allclose(point.data.eps[:, 0], sol.eps, rtol=0, atol=1e-10 * np.abs(sol.eps).max())
+    assert pytest.approx(sol.free_energy, rel=1e-10) == point.F

@@ -1,20 +1,18 @@
 """Inputs with more channels than there are inputs: solved in the coordinates that the data see, exactly."""
 
 import tracemalloc
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, small
 from scipy.linalg import expm
-from test_storage import as_version
 
-from numerics import cnn, fcn, from_sigma, load, solve
-from numerics.free_energy.hessian import Hessian
-from numerics.free_energy.problem import problem
-from numerics.solutions.starts import theta_of
-from numerics.solver import solve_on
-from numerics.solving.continuation import Branch
+from numerics import Problem, cnn, fcn, from_sigma, load, solve
+from numerics.gaussian.hessian import Hessian
+from numerics.gaussian.theory import Theory
+from numerics.solutions.solution import Solution
+from numerics.solutions.starts import state_of
+from numerics.solving.continuation import Curve
 
 NOISE, TOL = 0.05, 1e-11
 MIXED = {f"{name}, erf": value for name, value in NETWORKS.items()} | {
@@ -28,8 +26,9 @@ def wide(flat):
 
 
 def solved_for_all_weights(net, X, y, tol=TOL):
-    bound = problem(net, X, y, NOISE, basis=None)
-    return solve_on(Branch(bound.field, tol), bound, 500)
+    problem = Problem(net, X, y, NOISE)
+    equations = Theory(problem, basis=None)
+    return Solution.of(problem, equations, Curve(equations, tol).solve(problem.inverse_widths, 500))
 
 
 @pytest.mark.parametrize("name", MIXED)
@@ -38,8 +37,8 @@ def test_it_is_the_solution_for_all_weights(name):
     X, y = wide(flat)
     sol, whole = solve(net, X, y, NOISE, tol=TOL), solved_for_all_weights(net, X, y)
     biases = net.bias_variance > 0
-    assert len(sol.theta[0]) == (5 if flat else 20) + biases
-    assert len(whole.theta[0]) == 30 + biases
+    assert len(sol.state[0].theta) == (5 if flat else 20) + biases
+    assert len(whole.state[0].theta) == 30 + biases
     # two iterations to a residual of 1e-11
     assert sol.free_energy == pytest.approx(whole.free_energy, rel=1e-11)
     np.testing.assert_allclose(sol.eps, whole.eps, rtol=1e-8, atol=1e-9)
@@ -82,9 +81,9 @@ def test_all_weights_are_stationary(net):
     X, y = wide(net.flat)
     sol = solve(net, X, y, NOISE, tol=TOL)
     size = len(sol.input_covariance)
-    mean = None if net.activation == "erf" else sol._input_mean
+    mean = None if net.activation == "erf" else sol.input_mean
     given = from_sigma(net, X, y, sol.input_covariance, NOISE, mean)
-    assert len(given.theta[0]) == size
+    assert len(given.state[0].theta) == size
     assert given.residual < 10 * TOL  # the largest entry in another basis
     assert given.free_energy == pytest.approx(sol.free_energy, rel=1e-13)
 
@@ -102,7 +101,7 @@ def test_starts_are_read_in_these_coordinates():
     net = fcn(8, 1.5, 0.9, activation="relu", bias_variance=0.2)
     sol, whole = solve(net, X, y, NOISE), solved_for_all_weights(net, X, y, tol=1e-8)
     assert solve(net, X, y, NOISE, start=whole).gradients <= 2
-    given = from_sigma(net, X, y, sol.input_covariance, NOISE, sol._input_mean)
+    given = from_sigma(net, X, y, sol.input_covariance, NOISE, sol.input_mean)
     assert solve(net, X, y, NOISE, start=given).gradients <= 2
     wider = fcn(8, 0.2, 0.9, activation="relu", bias_variance=0.2)  # Sigma less the new prior is indefinite
     assert solve(wider, X, y, NOISE, start=whole).converged
@@ -115,9 +114,11 @@ def test_a_start_of_other_data_counts_where_the_spans_meet():
     X, y = small(True, n=9, size=30)
     net = fcn(8, 1.5, 0.9)
     start = solve(net, X[:6], y[:6], NOISE)
-    theta = theta_of(start, problem(net, X, y, NOISE))
-    V = problem(net, X, y, NOISE).field.space.basis
-    np.testing.assert_allclose(expm(theta[0]), V.T @ start.overlap_ratio @ V, atol=1e-12)
+    theory = Theory(Problem(net, X, y, NOISE))
+    V = theory.space.basis
+    np.testing.assert_allclose(
+        expm(state_of(start, theory)[0].theta), V.T @ start.overlap_ratio @ V, atol=1e-12
+    )
 
 
 def test_starts_of_other_weights_are_refused():
@@ -140,7 +141,7 @@ def test_stability_counts_the_weights_across_the_data():
     y = np.array([2.0])
     net = fcn(8, 1.5, 2.0)
     sol = solve(net, X, y, NOISE)
-    assert Hessian.at(sol.problem.field.chain, sol.theta, (1 / 8,)).dense() > 1.1
+    assert Hessian.at(sol.equations, sol.state, (1 / 8,)).dense() > 1.1
     assert sol.stability == 1.0
     assert solved_for_all_weights(net, X, y).stability == pytest.approx(1.0, abs=10 * TOL)
 
@@ -173,18 +174,12 @@ def test_saved_and_loaded(name, tmp_path):
         turned = dict(file) | {"basis": file["basis"][:, ::-1]}
     np.savez(tmp_path / "turned.npz", **turned)
     assert np.abs(load(tmp_path / "turned.npz").Sigma - sol.Sigma).max() > 1e-3 * np.abs(sol.Sigma).max()
-    whole = solved_for_all_weights(net, X, y)  # as every solution was before version 3
-    whole.save(tmp_path / "whole.npz")
-    as_version(2, tmp_path / "whole.npz", tmp_path / "old.npz")
-    old = load(tmp_path / "old.npz")
-    np.testing.assert_array_equal(old.predict(X + 1), whole.predict(X + 1))
-    np.testing.assert_allclose(old.predict(X + 1), sol.predict(X + 1), rtol=1e-6)
 
 
 def test_as_many_inputs_as_channels_are_left_alone():
-    """Then there is nothing to gain."""
+    """Then there is nothing to gain, and nothing is copied."""
     X, y = small(flat=True, n=6, size=6)
-    field = problem(fcn(8), X, y, NOISE).field
-    assert field.space.basis is None
-    assert field.chain.X is field.X
-    assert problem(replace(fcn(8)), X[:5], y[:5], NOISE).field.space.basis.shape == (6, 5)
+    theory = Theory(Problem(fcn(8), X, y, NOISE))
+    assert theory.space.basis is None
+    assert np.shares_memory(theory.X, theory.problem.X)
+    assert Theory(Problem(fcn(8), X[:5], y[:5], NOISE)).space.basis.shape == (6, 5)

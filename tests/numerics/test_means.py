@@ -7,11 +7,10 @@ import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, first_order_error_ratio, recursion, small
 from scipy.integrate import quad
 from scipy.special import ndtr
-from small_problems import symmetric
+from states import direction, inner, moved, off_the_solution, theory_of
 
 from numerics import cnn, fcn, from_sigma, load, solve, solve_branches
-from numerics.free_energy.problem import problem
-from numerics.free_energy.state import evaluate
+from numerics.gaussian.state import LayerState
 
 NOISE = 0.05
 
@@ -22,47 +21,24 @@ def network(request):
     return net, *small(flat)
 
 
-def matrix_function(f, M):
-    values, U = np.linalg.eigh(M)
-    return (U * f(values)) @ U.T
-
-
-def some_state(chain, seed=0):
-    """Far from any solution: covariances that are not isotropic, means of half a prior deviation."""
-    rng = np.random.default_rng(seed)
-    theta = tuple(0.3 * symmetric(rng, size) / np.sqrt(size) for size in chain.sizes)
-    return (*theta, *(0.5 * rng.standard_normal(shape) for shape in chain.shapes[len(theta) :]))
-
-
-def moved(state, block, H, t):
-    """A matrix along M^{1/2} e^{tH} M^{1/2}, a mean along a straight line."""
-    out = list(state)
-    if H.ndim == 1:
-        out[block] = state[block] + t * H
-    else:
-        root = matrix_function(np.exp, state[block] / 2)
-        out[block] = matrix_function(np.log, root @ matrix_function(np.exp, t * H) @ root)
-    return tuple(out)
-
-
 def check_gradient(net, X, y):
-    """dF = N/2 tr(E H) and N e.dmu against central differences, whose error falls by 4."""
-    bound = problem(net, X, y, NOISE)
-    chain, x = bound.field.chain, bound.inverse_widths
-    state = some_state(chain)
-    start = evaluate(chain, x, state)
-    rng = np.random.default_rng(1)
-    for block, shape in enumerate(chain.shapes):
-        size, N = shape[0], 1 / x[block % len(x)]
-        H = symmetric(rng, size) if len(shape) == 2 else rng.standard_normal(size)
-        H /= np.linalg.norm(H, 2)
-        slope = N * np.sum(start.E[block] * H) / len(shape)
-        errors = []
-        for h in (0.04, 0.02):
-            ends = [evaluate(chain, x, moved(state, block, H, t)).F for t in (h, -h)]
-            errors.append(abs((ends[0] - ends[1]) / (2 * h) - slope))
-        assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
-        assert errors[1] < 1e-2 * max(abs(slope), 1.0)
+    """dF = N/2 tr(E H) + N e.w against central differences, whose error falls by 4, layer by layer: of the
+    covariance alone and of the mean alone."""
+    theory, x = theory_of(net, X, y, NOISE)
+    state = off_the_solution(theory)
+    start = theory.at(state, x)
+    still = [change.times(0.0) for change in state]
+    for level, H in enumerate(direction(theory, 1)):
+        alone = [H] if H.mu is None else [LayerState(H.theta, 0 * H.mu), LayerState(0 * H.theta, H.mu)]
+        for step in alone:
+            change = [*still[:level], step, *still[level + 1 :]]
+            slope = inner([1.0], [start.E[level]], [step])
+            errors = []
+            for h in (0.04, 0.02):
+                ends = [theory.at(moved(state, change, t), x).F for t in (h, -h)]
+                errors.append(abs((ends[0] - ends[1]) / (2 * h) - slope / x[level]))
+            assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
+            assert errors[1] < 1e-2 * max(abs(slope) / x[level], 1.0)
 
 
 def test_gradient_of_the_free_energy_by_differences_of_order_two(network):
@@ -73,12 +49,11 @@ def test_free_energy_is_that_of_the_definition():
     """KL with inverses and E[relu relu] by quadrature, at a state of the two-layer network."""
     X, y = small(True, n=5)
     net = fcn(7.0, 1.5, 0.8, "relu", bias_variance=0.2)
-    bound = problem(net, X, y, NOISE)
-    chain = bound.field.chain
-    state = some_state(chain)
-    got = evaluate(chain, bound.inverse_widths, state)
-    P = np.diag(chain.prior_variance)
-    m, Sigma = np.sqrt(P) @ state[1], got.covariances[0]
+    theory, x = theory_of(net, X, y, NOISE)
+    state = off_the_solution(theory)
+    got = theory.at(state, x)
+    P = np.diag(theory.prior_variance)
+    m, Sigma = np.sqrt(P) @ state[0].mu, got.Sigma
     KL = np.trace(np.linalg.solve(P, Sigma + np.outer(m, m))) - len(P)
     KL += np.linalg.slogdet(P)[1] - np.linalg.slogdet(Sigma)[1]
     Z = np.append(X, np.ones((5, 1)), axis=1)
@@ -114,42 +89,41 @@ def test_solutions_obey_the_equations_written_with_inverses(network):
     net, X, y = network
     X, y = X[:8], y[:8]  # well-conditioned Q
     sol = solve(net, X, y, NOISE, tol=1e-10)
-    chain = sol.problem.field.chain
-    layers = chain.layers(sol.theta)
-    message = chain.data_term(layers).A
+    theory = sol.equations
+    layers = theory.layers(sol.state)
+    adjoint = theory.data_term(layers).A
     for level in range(len(layers) - 1, 0, -1):
-        T, u = chain.maps[level].adjoints(layers[level].kernel, message)
-        K, m, L = layers[level].covariance, layers[level].mean.m, layers[level].factor.dense
+        T, u = theory.maps[level].adjoints(layers[level].kernel, adjoint)
+        K, m, L = layers[level].covariance, layers[level].mean, layers[level].root.dense
         Q, N = L @ L.T, net.widths[level]
         inverse = np.linalg.inv(Q)
         # 1e-10 of the solve, through two inverses
         assert np.abs(K @ (np.linalg.inv(K) - inverse + T / N) @ K).max() < 1e-7 * np.abs(K).max()
         assert np.abs(m - Q @ u / (2 * N)).max() < 1e-8 * np.abs(m).max()
         assert np.abs(m).max() > 1e-3 * np.sqrt(np.diag(Q).max())  # not zero
-        message = N * inverse @ (K + np.outer(m, m) - Q) @ inverse  # -2 N dKL/dQ
+        adjoint = N * inverse @ (K + np.outer(m, m) - Q) @ inverse  # -2 N dKL/dQ
         np.testing.assert_array_equal(sol.kernels[level - 1].mean, m)
-    T, u = chain.maps[0].adjoints(layers[0].kernel, message)
-    prior, N = np.diag(1 / chain.prior_variance), net.widths[0]
+    T, u = theory.maps[0].adjoints(layers[0].kernel, adjoint)
+    prior, N = np.diag(1 / theory.prior_variance), net.widths[0]
     assert np.abs(sol.input_covariance @ (prior - T / N) - np.eye(len(prior))).max() < 1e-7
-    m_w = layers[0].mean.m
-    assert np.abs(m_w - chain.prior_variance * u / (2 * N)).max() < 1e-8 * np.abs(m_w).max()
+    m_w = layers[0].mean
+    assert np.abs(m_w - theory.prior_variance * u / (2 * N)).max() < 1e-8 * np.abs(m_w).max()
     np.testing.assert_array_equal(sol.weight_mean, m_w[: X.shape[-1]])
 
 
 def test_residual_is_that_of_the_worst_mean():
     net, X, y = *RELU_NETWORKS["three dense layers"][:1], *small(True)
-    bound = problem(net, X, y, NOISE)
-    chain, x = bound.field.chain, bound.inverse_widths
-    state = list(solve(net, X, y, NOISE, tol=1e-11).theta)
+    theory, x = theory_of(net, X, y, NOISE)
+    state = solve(net, X, y, NOISE, tol=1e-11).state
     for level in (0, 1):
         off = list(state)
-        off[2 + level] = state[2 + level] + 1e-3
-        pull = chain.pull(tuple(off), x)
-        layer = pull.layers[level]
-        Q = np.diag(chain.prior_variance) if level == 0 else layer.factor.dense @ layer.factor.dense.T
-        expected = np.abs(layer.mean.m - x[level] * Q @ pull.T[2 + level]).max()
-        expected /= max(np.abs(layer.mean.m).max(), np.sqrt(np.diag(Q).max()))
-        assert pull.residuals[level] == pytest.approx(expected, rel=1e-9)
+        off[level] = LayerState(state[level].theta, state[level].mu + 1e-3)
+        gradient = theory.gradient(tuple(off), x)
+        layer = gradient.layers[level]
+        Q = np.diag(theory.prior_variance) if level == 0 else layer.root.dense @ layer.root.dense.T
+        expected = np.abs(layer.mean - x[level] * Q @ gradient.T[level].mu).max()
+        expected /= max(np.abs(layer.mean).max(), np.sqrt(np.diag(Q).max()))
+        assert gradient.residuals[level] == pytest.approx(expected, rel=1e-9)
         assert expected > 1e-4
 
 
@@ -159,16 +133,16 @@ def test_means_lower_the_free_energy():
         net, flat = RELU_NETWORKS[name]
         X, y = small(flat)
         sol = solve(net, X, y, NOISE)
-        chain, x = sol.problem.field.chain, sol.problem.inverse_widths
-        layers = len(chain.maps)
-        zero = chain.prior[layers:]
-        theta = sol.theta[:layers]
+        theory, x = sol.equations, sol.problem.inverse_widths
+        state = tuple(LayerState(layer.theta, 0 * layer.mu) for layer in sol.state)
         for _ in range(200):
-            state = evaluate(chain, x, (*theta, *zero))
-            theta = tuple(a - 0.5 * e for a, e in zip(theta, state.E[:layers], strict=True))
-        forced = evaluate(chain, x, (*theta, *zero))
-        assert max(np.abs(e).max() for e in forced.E[:layers]) < 1e-8  # the best there
-        assert max(np.abs(e).max() for e in forced.E[layers:]) > 1e-3  # zero means are not stationary
+            E = theory.at(state, x).E
+            state = tuple(
+                LayerState(layer.theta - 0.5 * e.theta, layer.mu) for layer, e in zip(state, E, strict=True)
+            )
+        forced = theory.at(state, x)
+        assert max(np.abs(e.theta).max() for e in forced.E) < 1e-8  # the best there
+        assert max(np.abs(e.mu).max() for e in forced.E) > 1e-3  # zero means are not stationary
         assert sol.free_energy < forced.F - 1e-2
 
 
@@ -176,7 +150,7 @@ def test_odd_activations_have_no_means_to_track():
     for name in ("three dense layers", "linear units"):
         net, flat = NETWORKS[name]
         sol = solve(net, *small(flat), NOISE)
-        assert len(sol.theta) == len(net.widths)
+        assert all(layer.mu is None for layer in sol.state)
         assert not sol.weight_mean.any()
         assert not any(layer.mean.any() for layer in sol.kernels)
 
@@ -270,7 +244,7 @@ def test_a_loaded_solution_has_the_saved_means(network, tmp_path):
 def test_the_readout_of_finite_fan_in_refuses_means():
     X, y = small(True, outputs=1)
     with pytest.raises(ValueError, match="odd activations"):
-        solve(fcn(12.0, activation="relu"), X, y, NOISE, readout="finite_fan_in")
+        solve(fcn(12.0, activation="relu"), X, y, NOISE, theory="finite_fan_in")
 
 
 def test_random_starts_have_means_and_lead_to_the_same_solution():

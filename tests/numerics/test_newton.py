@@ -5,11 +5,10 @@ import math
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, cubic_teacher, small
-from small_problems import symmetric
+from states import arrays, direction, theory_of
 
 from numerics import ConvergenceError, NegativeCurvature, fcn, load, solve, solve_path
-from numerics.free_energy.hessian import Hessian
-from numerics.free_energy.problem import problem
+from numerics.gaussian.hessian import Hessian
 from numerics.solving import fixed_point, newton
 from numerics.solving.outcome import Status
 
@@ -20,18 +19,17 @@ CASES = [(net, flat, "mean_field") for net, flat in (*NETWORKS.values(), *RELU_N
 CASES += [(*NETWORKS[name], "finite_fan_in") for name in NETWORKS if "pool" not in name]
 
 
-@pytest.mark.parametrize(("net", "flat", "readout"), CASES)
-def test_newton_finds_what_the_fixed_point_finds(net, flat, readout):
+@pytest.mark.parametrize(("net", "flat", "law"), CASES)
+def test_newton_finds_what_the_fixed_point_finds(net, flat, law):
     X, y = small(flat)
-    if readout == "finite_fan_in":
+    if law == "finite_fan_in":
         y = y[:, 0]
     one, other = (
-        solve(net, X, y, NOISE, readout=readout, method=method, tol=1e-10)
-        for method in ("anderson", "newton")
+        solve(net, X, y, NOISE, theory=law, method=method, tol=1e-10) for method in ("anderson", "newton")
     )
     assert (one.method, other.method) == ("anderson", "newton")
     assert other.residual <= 1e-10
-    for a, b in zip(one.theta, other.theta, strict=True):
+    for a, b in zip(arrays(one.state), arrays(other.state), strict=True):
         # residuals of 1e-10 over the least eigenvalue of the Hessian, through a singular Q's basis
         np.testing.assert_allclose(a, b, atol=1e-7)
     assert other.free_energy == pytest.approx(one.free_energy, rel=1e-12, abs=1e-10)
@@ -51,22 +49,17 @@ def test_a_path_by_newton_steps():
 @pytest.mark.parametrize("networks", [NETWORKS, RELU_NETWORKS], ids=["erf", "relu"])
 def test_one_step_squares_the_distance(networks):
     """A wrong product would leave a distance in proportion."""
-    bound = problem(networks["three dense layers"][0], *small(True), NOISE)
-    chain, x = bound.field.chain, bound.inverse_widths
-    solution = newton.solve(chain, x, chain.prior, 1e-12, 300).state.theta
-    rng = np.random.default_rng(1)
-    away = [
-        (symmetric(rng, shape[0]) if len(shape) == 2 else rng.standard_normal(shape)) / shape[0]
-        for shape in chain.shapes
-    ]
+    theory, x = theory_of(networks["three dense layers"][0], *small(True), NOISE)
+    solution = newton.solve(theory, x, theory.prior, 1e-12, 300).point.state
+    away = direction(theory, 1, 0.3)
 
     def gradient_after(t):
-        start = tuple(block + t * H for block, H in zip(solution, away, strict=True))
-        hessian = Hessian.at(chain, start, x)
-        g = hessian.metric.vector(hessian.pull.E)
+        start = tuple(layer.plus(change.times(t)) for layer, change in zip(solution, away, strict=True))
+        hessian = Hessian.at(theory, start, x)
+        g = hessian.metric.vector(hessian.gradient.E)
         step = newton.truncated_cg(hessian.times, g, 1e3, 1e-12, 1000)
-        theta = newton.moved(hessian.pull.layers, hessian.metric.blocks(step.vector))
-        return np.linalg.norm(hessian.metric.vector(chain.pull(theta, x).E)) / np.linalg.norm(g)
+        there = newton.moved(hessian.gradient.layers, hessian.metric.state(step.vector))
+        return np.linalg.norm(hessian.metric.vector(theory.at(there, x).E)) / np.linalg.norm(g)
 
     assert gradient_after(0.02) < 0.1
     assert gradient_after(0.02) / gradient_after(0.01) == pytest.approx(2, rel=0.1)
@@ -76,7 +69,7 @@ def test_layers_of_infinite_width_stay_at_their_prior():
     X, y = small(True)
     net = fcn((20, math.inf, 15), (1.5, 2.0, 1.2), 0.7)
     one, other = (solve(net, X, y, NOISE, method=method, tol=1e-10) for method in ("anderson", "newton"))
-    np.testing.assert_array_equal(other.theta[1], 0.0)
+    np.testing.assert_array_equal(other.state[1].theta, 0.0)
     np.testing.assert_allclose(other.Sigma, one.Sigma, atol=1e-9)
 
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from numerics import ConvergenceError, cnn, datasets, solve, solve_path
-from numerics.free_energy.problem import problem
+from numerics import ConvergenceError, Problem, cnn, datasets, solve, solve_path
+from numerics.gaussian.state import LayerState
+from numerics.gaussian.theory import Theory
 from numerics.machine import parallel
 from numerics.solving import fixed_point
-from numerics.solving.continuation import Branch
+from numerics.solving.continuation import Curve
 
 
 def test_solutions_come_in_the_order_asked_for_duplicates_and_infinity_included(small):
@@ -99,11 +100,11 @@ def test_one_thread_and_two_agree():
     # three row panels: the sums over them are taken in another order
     assert two.free_energy == pytest.approx(one.free_energy, rel=1e-12)
     np.testing.assert_allclose(two.Sigma, one.Sigma, rtol=0, atol=1e-12)
-    chain, theta = one.problem.field.chain, one.theta
+    theory, state = one.equations, one.state
     with parallel.threads(1):
-        (T_1,) = chain.pull(theta, (1 / 50,)).T
+        T_1 = theory.gradient(state, (1 / 50,)).T[0].theta
     with parallel.threads(2):
-        (T_2,) = chain.pull(theta, (1 / 50,)).T
+        T_2 = theory.gradient(state, (1 / 50,)).T[0].theta
     np.testing.assert_allclose(T_2, T_1, rtol=0, atol=1e-12 * np.abs(T_1).max())
 
 
@@ -119,27 +120,27 @@ def test_repeated_runs_are_bitwise_the_same(count):
 
 def test_a_failed_direct_solve_is_followed_in_smaller_steps(small, monkeypatch):
     """Starts farther than .5 in log(1 + chi) from the last solved point are made to fail."""
-    bound = problem(small.net(2.0), *small.data)
+    problem = Problem(small.net(2.0), *small.data)
     expected = solve(small.net(2.0), *small.data).alpha
-    branch = Branch(bound.field, tol=1e-8, method="anderson")
+    curve = Curve(Theory(problem), tol=1e-8, method="anderson")
     real, tried = fixed_point.solve, []
 
-    def short_sighted(chain, inverse_widths, theta, tol, max_iter, secants):
+    def short_sighted(theory, inverse_widths, start, tol, max_iter, secants):
         (x,) = inverse_widths
-        s = math.log1p(x * branch.tops[0])
+        s = math.log1p(x * curve.tops[0])
         tried.append(s)
         reached = max(
-            [math.log1p(node.inverse_widths[0] * branch.tops[0]) for node in branch._solved], default=0
+            [math.log1p(node.inverse_widths[0] * curve.tops[0]) for node in curve._solved], default=0
         )
         budget = max_iter if s - reached < 0.5 else 1
-        return real(chain, inverse_widths, theta, tol, budget, secants)
+        return real(theory, inverse_widths, start, tol, budget, secants)
 
     monkeypatch.setattr(fixed_point, "solve", short_sighted)
-    outcome = branch.solve(bound.inverse_widths, max_iter=300)
+    outcome = curve.solve(problem.inverse_widths, max_iter=300)
     assert outcome.status is fixed_point.Status.CONVERGED
     assert len(tried) > 2
     assert tried[-1] == tried[0]
-    alpha = np.sum(outcome.state.data.eps[:, 0] * small.y) / (small.y @ small.y)
+    alpha = np.sum(outcome.point.data.eps[:, 0] * small.y) / (small.y @ small.y)
     assert alpha == pytest.approx(expected, rel=1e-7)
 
 
@@ -147,13 +148,13 @@ def test_a_trial_that_is_not_finite_is_refused_and_forgotten(small, monkeypatch)
     expected = solve(small.net(5.0), *small.data).alpha
     real, tried = fixed_point._try, []
 
-    def third_overflows(chain, inverse_widths, theta):
-        state = real(chain, inverse_widths, theta)
-        tried.append(theta)
+    def third_overflows(theory, inverse_widths, state):
+        point = real(theory, inverse_widths, state)
+        tried.append(state)
         if len(tried) != 3:
-            return state
-        nan = replace(state.data, fit=np.nan)
-        return replace(state, E=tuple(np.full_like(E, np.nan) for E in state.E), data=nan)
+            return point
+        nan = replace(point.data, parts={"fit": np.nan})
+        return replace(point, E=tuple(LayerState(np.full_like(E.theta, np.nan)) for E in point.E), data=nan)
 
     monkeypatch.setattr(fixed_point, "_try", third_overflows)
     sol = solve(small.net(5.0), *small.data, method="anderson")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from numerics import cnn, datasets, fcn, load, solve, solve_branches, solve_path
-from numerics.free_energy import pixel_correlation
-from numerics.free_energy.pixel_correlation import _matrix, _pixel_blocks, _scalar, scalar_error
-from numerics.free_energy.problem import problem
+from numerics import Problem, cnn, datasets, fcn, load, solve, solve_branches, solve_path
+from numerics.gaussian.theory import Theory
+from numerics.readout_laws import pixel_correlation
+from numerics.readout_laws.pixel_correlation import _matrix, _scalar
 
 LAW = "finite_fan_in"
 NOISE = 0.1
@@ -22,12 +22,17 @@ def patches(correlation, n=120, pixels=4, size=16, seed=0):
     return math.sqrt(correlation) * common + math.sqrt(1 - correlation) * own
 
 
-def bound(X, channels, net=None):
-    return problem(cnn(channels) if net is None else net, X, X[:, 0, 0], NOISE, LAW)
+def scalar_error(X, channels, net=None, y=None):
+    """As the theory asks for it, of all the data."""
+    net = cnn(channels) if net is None else net
+    theory = Theory(Problem(net, X, X[:, 0, 0] if y is None else y, NOISE), LAW)
+    *_, kernel = theory.prior_kernels()
+    return pixel_correlation.scalar_error(theory.readout, kernel, NOISE, net.width)
 
 
 def blocks(X):
-    return _pixel_blocks(bound(X, 1.0).field.chain)
+    theory = Theory(Problem(cnn(1.0), X, X[:, 0, 0], NOISE), LAW)
+    return theory.readout.blocks(next(theory.prior_kernels()))
 
 
 def sampled(X, channels, draws=30):
@@ -51,7 +56,7 @@ def test_random_readouts_have_the_mean_inverse_that_matrices_give(correlation, o
     # the deterministic equivalent is exact for many weights: 1 % at 192 of them
     assert by_matrices == pytest.approx(mean, rel=0.01, abs=4 * error)
     assert by_scalars / mean - 1 == pytest.approx(off, abs=0.02)
-    assert scalar_error(bound(X, 48.0)) == pytest.approx(by_scalars / by_matrices - 1, rel=1e-12)
+    assert scalar_error(X, 48.0) == pytest.approx(by_scalars / by_matrices - 1, rel=1e-12)
 
 
 def test_the_same_patch_many_times_counts_once():
@@ -72,21 +77,21 @@ def test_blocks_are_the_arcsine_kernel_between_pixels():
 
 def test_pixels_of_unequal_size_are_not_alike():
     X = patches(0.0) * np.array([3.0, 1.0, 0.3, 0.1])[:, None]
-    assert abs(scalar_error(bound(X, 20.0))) > 3 * abs(scalar_error(bound(patches(0.0), 20.0)))
+    assert abs(scalar_error(X, 20.0)) > 3 * abs(scalar_error(patches(0.0), 20.0))
 
 
 @pytest.mark.parametrize("correlation", [0.8, 1.0])
 def test_correlated_patches_are_refused_with_the_number_and_the_remedy(correlation):
     X = patches(correlation)
-    error = 100 * abs(scalar_error(bound(X, 48.0)))
+    error = 100 * abs(scalar_error(X, 48.0))
     with pytest.raises(ValueError, match=rf"{error:.2g} % off.*larger widths.*mean_field"):
-        solve(cnn(48), X, X[:, 0, 0], NOISE, readout=LAW)
+        solve(cnn(48), X, X[:, 0, 0], NOISE, theory=LAW)
     with pytest.raises(ValueError, match="uncorrelated"):
-        solve_path(cnn(1), X, X[:, 0, 0], NOISE, widths=[1e5, 48], readout=LAW)
+        solve_path(cnn(1), X, X[:, 0, 0], NOISE, widths=[1e5, 48], theory=LAW)
     with pytest.raises(ValueError, match="uncorrelated"):
-        solve_branches(cnn(48), X, X[:, 0, 0], NOISE, readout=LAW)
+        solve_branches(cnn(48), X, X[:, 0, 0], NOISE, theory=LAW)
     # at large width a readout is mean field, which has no quarrel with pixels
-    path = solve_path(cnn(1), X, X[:, 0, 0], NOISE, widths=[1e5, math.inf], readout=LAW)
+    path = solve_path(cnn(1), X, X[:, 0, 0], NOISE, widths=[1e5, math.inf], theory=LAW)
     assert path[0].alpha == pytest.approx(path[1].alpha, rel=1e-2)
     assert solve(cnn(48), X, X[:, 0, 0], NOISE).converged
 
@@ -94,16 +99,21 @@ def test_correlated_patches_are_refused_with_the_number_and_the_remedy(correlati
 def test_uncorrelated_patches_pass():
     data = datasets.make_linear_cnn(400, 20, 64)
     for channels in (80.0, 20.0):
-        large = problem(cnn(channels), data.X, data.y, NOISE, LAW)
-        assert abs(scalar_error(large)) < 2e-3
-    assert solve(cnn(48), patches(0.0), patches(0.0)[:, 0, 0], NOISE, readout=LAW).converged
+        assert abs(scalar_error(data.X, channels, y=data.y)) < 2e-3
+    assert solve(cnn(48), patches(0.0), patches(0.0)[:, 0, 0], NOISE, theory=LAW).converged
 
 
 def test_part_of_the_data_is_judged_at_the_same_load(monkeypatch):
     X = patches(0.9, n=240)
-    whole = scalar_error(bound(X, 96.0))
+    whole, seen = scalar_error(X, 96.0), []
+    real = pixel_correlation.scalar_error
     monkeypatch.setattr(pixel_correlation, "MOST_SAMPLES", 120)
-    part = scalar_error(bound(X, 96.0))
+    monkeypatch.setattr(
+        pixel_correlation, "scalar_error", lambda *given: seen.append(real(*given)) or seen[-1]
+    )
+    with pytest.raises(ValueError, match="uncorrelated"):
+        solve(cnn(96.0), X, X[:, 0, 0], NOISE, theory=LAW)
+    (part,) = seen
     assert part != whole
     # half the load would take a third off
     assert abs(part) == pytest.approx(abs(whole), rel=0.15)
@@ -111,21 +121,22 @@ def test_part_of_the_data_is_judged_at_the_same_load(monkeypatch):
 
 def test_fully_connected_readouts_have_nothing_to_correlate():
     X = np.random.default_rng(0).standard_normal((20, 3))
-    assert scalar_error(problem(fcn((5, 5)), X, X[:, 0], NOISE, LAW)) == 0
+    assert solve(fcn((5, 5)), X, X[:, 0], NOISE, theory=LAW).converged
+    assert pixel_correlation.samples_looked_at(20, 1) == 0
 
 
 def test_hidden_pixels_are_judged_by_their_own_kernel():
     """Two hidden pixels that see the same patches are the same pixel."""
     X = patches(0.0, pixels=4)
     net = cnn((50.0, 10.0), windows=(2,))
-    apart = scalar_error(bound(X, 0, net))
-    same = scalar_error(bound(X[:, [0, 1, 0, 1]], 0, net))
+    apart = scalar_error(X, 0, net)
+    same = scalar_error(X[:, [0, 1, 0, 1]], 0, net)
     assert abs(apart) < 0.01
     assert same < -0.05
 
 
 def test_a_saved_solution_is_loaded_whatever_its_pixels(tmp_path):
     X = patches(0.8)
-    sol = solve(cnn(1e5), X, X[:, 0, 0], NOISE, readout=LAW)
+    sol = solve(cnn(1e5), X, X[:, 0, 0], NOISE, theory=LAW)
     sol.save(tmp_path / "sol.npz")
     assert load(tmp_path / "sol.npz").alpha == sol.alpha

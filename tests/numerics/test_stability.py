@@ -7,8 +7,8 @@ import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, cubic_teacher, small
 
 from numerics import ConvergenceError, fcn, load, solve, solve_branches
-from numerics.free_energy.hessian import Hessian
-from numerics.free_energy.state import evaluate
+from numerics.gaussian.hessian import Hessian
+from numerics.gaussian.state import LayerState
 from numerics.solutions import stability
 from numerics.solving import newton
 
@@ -16,7 +16,7 @@ NOISE = 0.05
 
 
 def hessian_of(sol):
-    return Hessian.at(sol.problem.field.chain, sol.theta, sol.problem.inverse_widths)
+    return Hessian.at(sol.equations, sol.state, sol.problem.inverse_widths)
 
 
 @pytest.mark.parametrize("name", [*NETWORKS, *(f"{name}, relu" for name in RELU_NETWORKS)])
@@ -94,36 +94,38 @@ def test_several_starts_find_a_lower_minimum_than_the_branch_that_joins_the_proc
 def test_between_two_minima_lies_a_pass_with_one_direction_down(valleys):
     """The whitened Hessian of the saddle that plain Newton steps reach from the top of the straight path."""
     low, high = (branch.solution for branch in valleys)
-    chain, x = low.problem.field.chain, low.problem.inverse_widths
+    theory, x = low.equations, low.problem.inverse_widths
     steps = np.linspace(0, 1, 41)
-    path = [tuple(a + t * (b - a) for a, b in zip(low.theta, high.theta, strict=True)) for t in steps]
-    energies = [evaluate(chain, x, theta).F for theta in path]
-    theta = path[int(np.argmax(energies))]
+    path = [
+        tuple(a.times(1 - t).plus(b.times(t)) for a, b in zip(low.state, high.state, strict=True))
+        for t in steps
+    ]
+    energies = [theory.at(state, x).F for state in path]
+    state = path[int(np.argmax(energies))]
     for _ in range(100):
-        hessian = Hessian.at(chain, theta, x)
-        g = hessian.metric.vector(hessian.pull.E)
+        hessian = Hessian.at(theory, state, x)
+        g = hessian.metric.vector(hessian.gradient.E)
         if np.abs(g).max() < 1e-10:
             break
         step = -np.linalg.solve(hessian.dense(), g)
         step /= max(1.0, 4 * np.linalg.norm(step))
-        theta = newton.moved(hessian.pull.layers, hessian.metric.blocks(step))
+        state = newton.moved(hessian.gradient.layers, hessian.metric.state(step))
     assert np.abs(g).max() < 1e-10
     values = np.linalg.eigvalsh(hessian.dense())
     assert stability.smallest_eigenvalue(hessian) == values[0] < 0 < values[1]
-    assert high.free_energy < evaluate(chain, x, theta).F
+    assert high.free_energy < theory.at(state, x).F
     # Newton steps with a trusted region do not stay there
-    left = newton.solve(chain, x, tuple(block + 1e-3 for block in theta), 1e-8, 300)
+    left = newton.solve(theory, x, tuple(LayerState(layer.theta + 1e-3) for layer in state), 1e-8, 300)
     assert left.curvature < 0
-    assert min(abs(left.state.F - sol.free_energy) for sol in (low, high)) < 1e-6
+    assert min(abs(left.point.F - sol.free_energy) for sol in (low, high)) < 1e-6
 
 
 def test_starts_may_be_solutions_and_covariances(valleys, tmp_path):
-    found = solve(*TWO_VALLEYS, starts=[valleys.joins_gp, valleys.lowest.Sigma])
-    assert found.free_energy == pytest.approx(valleys.lowest.free_energy, rel=1e-10)
-    assert [branch.starts for branch in found.branches] == [(1,), ("gp", 0)]
-    found.save(tmp_path / "lowest.npz")
-    assert load(tmp_path / "lowest.npz").free_energy == found.free_energy
-    assert solve(*TWO_VALLEYS).branches is None
+    found = solve_branches(*TWO_VALLEYS, starts=[valleys.joins_gp, valleys.lowest.Sigma])
+    assert found.lowest.free_energy == pytest.approx(valleys.lowest.free_energy, rel=1e-10)
+    assert [branch.starts for branch in found] == [(1,), ("gp", 0)]
+    found.lowest.save(tmp_path / "lowest.npz")
+    assert load(tmp_path / "lowest.npz").free_energy == found.lowest.free_energy
 
 
 def test_the_seed_makes_the_random_starts():
@@ -151,8 +153,7 @@ def test_starts_that_lead_nowhere_are_named_and_none_at_all_is_an_error():
     assert found.joins_gp is None
     hopeless = {"starts": [np.eye(3)], "max_iter": 1}
     with pytest.raises(ConvergenceError, match="max_iter"):
-        solve(net, *small(flat), NOISE, **hopeless)
-    assert not solve(net, *small(flat), NOISE, **hopeless, raise_on_failure=False).converged
+        solve_branches(net, *small(flat), NOISE, **hopeless)
 
 
 @pytest.mark.parametrize(
@@ -162,9 +163,8 @@ def test_starts_that_lead_nowhere_are_named_and_none_at_all_is_an_error():
         ({"starts": -1}, "at least 0"),
         ({"starts": [np.eye(2)]}, r"symmetric \(3, 3\)"),
         ({"starts": 2, "seed": "x"}, "seed='x'"),
-        ({"starts": 2, "start": np.eye(3)}, "not both"),
     ],
 )
 def test_bad_starts_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        solve(*TWO_VALLEYS, **arguments)
+        solve_branches(*TWO_VALLEYS, **arguments)

@@ -42,9 +42,9 @@ def test_a_hidden_layer_s_load_solves_the_equation_of_state():
     X, y, _ = reference_fcn()
     sol = solve(fcn((200, 200), 2.0, 2 / 256), X, y, 0.001, tol=1e-9)
     found = sol.feature_load(1)
-    chain = sol.problem.field.chain
-    layer = chain.layers(sol.theta)[1]
-    T = chain.maps[1].adjoint(layer.kernel, chain.data_term([layer]).A)
+    theory = sol.equations
+    layer = theory.layers(sol.state)[1]
+    T = theory.maps[1].adjoint(layer.kernel, theory.data_term([layer]).A)
     K, Q = sol.kernels[0].K, sol.kernels[0].Q
     change = Q @ T @ K / 200
     np.testing.assert_allclose(change @ found.vectors, found.vectors * found.values, atol=1e-6)

@@ -1,21 +1,23 @@
-"""Square roots L of a prior kernel, Q = L L^T, also where Q is singular.
+"""Square roots L of a layer's prior covariance, Q = L L^T, also where Q is singular.
 
-A linear layer on more samples than features, or a duplicated sample, makes Q singular, with the same
-range at every state. There L = V l, V an orthonormal basis of that range and l l^T = V^T Q V; every
-formula of `numerics.free_energy.chain` then lives on the range.
+The input weights' prior is diagonal and stays; a hidden layer's Q moves with the layer below, and its L is
+Cholesky's. Both have the same verbs. A linear layer on more samples than features, or a duplicated sample,
+makes Q singular, with the same range at every state. There L = V l, V an orthonormal basis of that range and
+l l^T = V^T Q V; every formula of `numerics.free_energy.chain` then lives on the range.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
+from scipy.linalg import lapack, solve_triangular
 from scipy.linalg.blas import dtrmm, dtrsm
 
-from numerics.free_energy.data_terms import NotPositiveDefinite
 from numerics.machine.dense import eigh, gram, mirrored, product, symmetrise
+from numerics.readout_laws.law import NotPositiveDefinite
 
 Array = NDArray[np.float64]
 
@@ -24,20 +26,97 @@ SUSPECT_PIVOTS = 1e-6
 RANK_TOLERANCE = 1e-13  # of the largest eigenvalue: a few hundred roundings
 
 
-@dataclass(frozen=True)
-class Factor:
-    """L = V l: `lower` is l in C order, `basis` is V (dim, rank) or None for the identity."""
+class Root(Protocol):
+    """L (dim, rank) of one layer."""
 
-    lower: Array
-    basis: Array | None = None
+    @property
+    def moves(self) -> bool:
+        """Whether Q depends on the layer below."""
+
+    @property
+    def largest(self) -> float:
+        """max |Q|, the largest variance."""
+
+    @property
+    def square(self) -> Array:
+        """Q = L L^T."""
+
+    def inner(self, T: Array) -> Array:
+        """L^T T L for a symmetric T (dim, dim)."""
 
     def outer(self, M: Array) -> Array:
         """L M L^T for a symmetric M (rank, rank)."""
+
+    def times(self, mu: Array) -> Array:
+        """L mu, (dim,)."""
+
+    def transposed(self, t: Array) -> Array:
+        """L^T t, (rank,)."""
+
+    def product(self, M: Array) -> Array:
+        """L M for a matrix M (rank, k)."""
+
+    def transposed_product(self, M: Array) -> Array:
+        """L^T M for a matrix M (dim, k)."""
+
+    def residual(self, equation: Array) -> float:
+        """The size of M - I - B M/N, zero at a solution, in the units of the layer."""
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    """Of the input weights: L = diag(std)."""
+
+    std: Array
+    moves: ClassVar[bool] = False
+
+    @property
+    def largest(self) -> float:
+        return float(self.std.max()) ** 2
+
+    @property
+    def square(self) -> Array:
+        return np.diag(self.std**2)
+
+    def outer(self, M: Array) -> Array:
+        return self.std[:, None] * M * self.std
+
+    inner = outer
+
+    def times(self, mu: Array) -> Array:
+        return self.std * mu
+
+    transposed = times
+
+    def product(self, M: Array) -> Array:
+        return self.std[:, None] * M
+
+    transposed_product = product
+
+    def residual(self, equation: Array) -> float:
+        """max |Sigma (P^{-1} - T/N) - I|."""
+        return float(np.abs(self.std[:, None] * equation.T / self.std).max())
+
+
+@dataclass(frozen=True)
+class Triangular:
+    """Of a hidden layer, L = V l: `lower` is l in C order, `basis` is V (dim, rank) or None for the
+    identity."""
+
+    lower: Array
+    basis: Array | None = None
+    moves: ClassVar[bool] = True
+
+    @property
+    def largest(self) -> float:
+        dense = self.dense
+        return float(np.einsum("mk,mk->m", dense, dense).max())
+
+    def outer(self, M: Array) -> Array:
         inside = _congruence(self.lower.T, M, transposed=True)
         return inside if self.basis is None else _within(self.basis.T, inside)
 
     def inner(self, T: Array) -> Array:
-        """L^T T L for a symmetric T (dim, dim)."""
         if self.basis is not None:
             T = _within(self.basis, T)
         return _congruence(self.lower.T, T, transposed=False)
@@ -64,12 +143,10 @@ class Factor:
         return Phi
 
     def times(self, mu: Array) -> Array:
-        """L mu, (dim,)."""
         inside = self.lower @ mu
         return inside if self.basis is None else self.basis @ inside
 
     def transposed(self, t: Array) -> Array:
-        """L^T t, (rank,)."""
         return self.lower.T @ (t if self.basis is None else self.basis.T @ t)
 
     @property
@@ -78,22 +155,29 @@ class Factor:
         return self.lower if self.basis is None else self.basis @ self.lower
 
     def product(self, M: Array) -> Array:
-        """L M for a matrix M (rank, k)."""
         inside = dtrmm(1.0, self.lower.T, M.T, side=1, lower=0).T
         return inside if self.basis is None else product(self.basis, inside)
 
     def transposed_product(self, M: Array) -> Array:
-        """L^T M for a matrix M (dim, k)."""
         inside = M if self.basis is None else product(self.basis.T, M)
         return dtrmm(1.0, self.lower.T, inside.T, side=1, lower=0, trans_a=1).T
 
+    def solve(self, Q: Array) -> Array:
+        """B with L B = Q (dim, k), whose columns lie in the range of L: (rank, k)."""
+        inside = Q if self.basis is None else product(self.basis.T, Q)
+        return solve_triangular(self.lower, inside, lower=True, check_finite=False)
+
+    def residual(self, equation: Array) -> float:
+        """max |K - Q - Q T K/N| / max |Q|."""
+        off = self.product(self.product(equation).T)
+        return float(np.abs(off).max()) / self.largest
+
     @property
     def square(self) -> Array:
-        """Q = L L^T."""
         return gram(self.dense)
 
 
-def factor(Q: Array, basis: Array | None) -> Factor:
+def factor(Q: Array, basis: Array | None) -> Triangular:
     """Factor of a Q whose lower triangle is valid and is overwritten.
 
     Raises
@@ -106,7 +190,7 @@ def factor(Q: Array, basis: Array | None) -> Factor:
     upper, info = lapack.dpotrf(Q.T, lower=0, overwrite_a=1, clean=1)
     if info != 0:
         raise NotPositiveDefinite
-    return Factor(upper.T, basis)
+    return Triangular(upper.T, basis)
 
 
 def range_basis(Q: Array) -> Array | None:

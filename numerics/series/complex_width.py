@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from numerics import checks
 from numerics._generated import ACTIVATIONS as HOLOMORPHIC
 from numerics._generated import load_numpy
-from numerics.free_energy.problem import Problem, problem
+from numerics.gaussian.input_space import InputSpace
 from numerics.network import Network
+from numerics.problem import Problem
 
 Complex = NDArray[np.complex128]
 
@@ -57,21 +58,25 @@ class AlphaSeries:
 class ComplexWidth:
     """Eq. (7) and (8) of one problem at any complex 1/C."""
 
-    def __init__(self, bound: Problem):
-        net, chain = bound.net, bound.field.chain
+    def __init__(self, problem: Problem):
+        net = problem.net
         plain = len(net.widths) == 1 and net.readout == "per_pixel" and net.bias_variance == 0
         if net.activation not in HOLOMORPHIC:
             raise ValueError(
-                f"complex widths are for {HOLOMORPHIC}, not {net.activation!r}; use sol.first_order"
+                f"complex widths are for {HOLOMORPHIC}, not {str(net.activation)!r}; use sol.first_order"
             )
-        if not plain or chain.y.shape[1] != 1 or len(np.unique(chain.noise_variance)) != 1:
+        if not plain or problem.outputs != 1 or not problem.observed.all() or problem.common_noise is None:
             raise ValueError(
                 "complex widths are for two layers, a weight per pixel, no biases, one output and one "
                 "noise variance; use sol.first_order for other networks"
             )
-        self.X, self.y, self.noise = chain.X, chain.y[:, 0], float(chain.noise_variance[0])
+        size = problem.input_shape[1]
+        X = np.ascontiguousarray(problem.inputs.transpose(1, 0, 2))
+        space = InputSpace.spanned(X, np.full(size, net.weight_variances[0] / size))
+        self.X = space.coordinates(X)
+        self.y, self.noise = problem.targets[:, 0], problem.common_noise
         self.kernels = load_numpy(net.activation)
-        self.prior = float(chain.prior_variance[0])
+        self.prior = float(space.seen_variance[0])
         self.scale = net.readout_variance / len(self.X)
 
     def state(self, R: Complex) -> tuple[complex, Complex]:
@@ -123,10 +128,10 @@ class ComplexWidth:
 
 
 def alpha_series(
-    net: Network,
-    X: ArrayLike,
-    y: ArrayLike,
-    noise_variance: float,
+    net: Network | Problem,
+    X: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    noise_variance: float | None = None,
     order: int = 4,
     *,
     circle: float | None = None,
@@ -138,8 +143,9 @@ def alpha_series(
 
     Parameters
     ----------
-    net : Network
-        Two layers, a weight per pixel, no biases; its width is not used.
+    net : Network or Problem
+        Two layers, a weight per pixel, no biases; its width is not used. A Problem has its own X, y and
+        noise_variance.
     X : (n, P, S) array
     y : (n,) array
     noise_variance : float
@@ -160,11 +166,11 @@ def alpha_series(
     ArithmeticError
         When a point of the circle cannot be solved, or the series does not converge on it.
     """
-    bound = problem(net, X, y, noise_variance)
+    problem = Problem.of(net, X, y, noise_variance)
     order = checks.count(order, "order")
     count = 4 * (order + 2) if points is None else checks.count(points, "points", least=order + 2)
     count += count % 2
-    plane = ComplexWidth(bound)
+    plane = ComplexWidth(problem)
     if circle is None:
         _, growth = plane.state(np.eye(plane.X.shape[2], dtype=complex))
         circle = CIRCLE / float(np.linalg.norm(growth, 2))

@@ -12,18 +12,14 @@ of tr K^{-1} over random readout kernels K: tr p itself can be almost right wher
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.free_energy.chain import Chain
-from numerics.free_energy.fan_in import Spectrum
-from numerics.free_energy.problem import Problem
 from numerics.kernels.kernel_maps import KernelMap
-from numerics.machine.dense import mirrored
-from numerics.pixels import Receptive
+from numerics.kernels.preactivations import Kernel
+from numerics.readout_laws.spectrum import Spectrum
 
 Array = NDArray[np.float64]
 
@@ -33,60 +29,45 @@ MOST_ROWS = 3000  # samples times pixels: 72 MB
 SWEEPS, CLOSE = 300, 1e-6
 
 
-def refuse_correlated_pixels(bound: Problem) -> None:
+def samples_looked_at(samples: int, pixels: int) -> int:
+    """How many data the matrices are made of; none where there is one pixel."""
+    return min(samples, MOST_SAMPLES, max(MOST_ROWS // pixels, 1)) if pixels > 1 else 0
+
+
+def refuse_correlated_pixels(
+    readout: KernelMap, kernel: Kernel, noise: float, width: float, share: float
+) -> None:
     """Raise where scalar p and q would be wrong for this readout at this width.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Of the last hidden layer at the Gaussian process, on part of the data.
+    share : float
+        Which part. The width is reduced in proportion, which keeps the readout load.
 
     Raises
     ------
     ValueError
         With the error, and what to do.
     """
-    if bound.field.readout == "mean_field" or math.isinf(bound.net.width):
-        return
-    error = scalar_error(bound)
+    error = scalar_error(readout, kernel, noise, width * share)
     if abs(error) > TOLERATED:
         raise ValueError(
-            "readout='finite_fan_in' is for pixels that are alike and uncorrelated, but with these its two "
+            "theory='finite_fan_in' is for pixels that are alike and uncorrelated, but with these its two "
             f"scalars are {100 * abs(error):.2g} % off in tr K^-1 of the readout kernel at width "
-            f"{bound.net.width:g} (at most {100 * TOLERATED:g} % are accepted); take larger widths, or "
-            "readout='mean_field', which is off by about half the readout load"
+            f"{width:g} (at most {100 * TOLERATED:g} % are accepted); take larger widths, or "
+            "theory='mean_field', which is off by about half the readout load"
         )
 
 
-def scalar_error(bound: Problem) -> float:
+def scalar_error(readout: KernelMap, kernel: Kernel, noise: float, width: float) -> float:
     """Relative error of tr H by scalar p and q, against pixel matrices, at the Gaussian process and y = 0.
 
-    On part of the data, with the width reduced in proportion, which keeps the readout load. Fewer data than
-    there are overestimate it, where correlations are weak.
+    Fewer data than there are overestimate it, where correlations are weak.
     """
-    chain, last = bound.field.chain, bound.field.chain.maps[-1]
-    pixels, samples = last.receptive.fan_in, chain.X.shape[1]
-    if pixels == 1:
-        return 0.0
-    count = samples_looked_at(samples, pixels)
-    picked = np.linspace(0, samples - 1, count).round().astype(int)
-    part = Chain(
-        chain.X[:, picked], chain.y[picked], chain.noise_variance[picked], chain.prior_variance, chain.maps
-    )
-    blocks = _pixel_blocks(part)
-    noise, width = float(chain.noise_variance[0]), bound.net.width * count / samples
+    blocks = readout.blocks(kernel)
     return _scalar(blocks, noise, width) / _matrix(blocks, noise, width) - 1.0
-
-
-def samples_looked_at(samples: int, pixels: int) -> int:
-    """How many data the matrices are made of."""
-    return min(samples, MOST_SAMPLES, max(MOST_ROWS // pixels, 1))
-
-
-def _pixel_blocks(chain: Chain) -> Array:
-    """(sigma_a^2/N) G_ij at the Gaussian process, (N, m, N, m), without the output's bias."""
-    last = chain.maps[-1]
-    seen = last.receptive.windows[0]
-    apart = KernelMap(
-        Receptive(seen[:, None], last.receptive.pools), last.variance / len(seen), last.activation
-    )
-    kernel = chain.layers(chain.prior)[-1].kernel
-    return mirrored(apart.value(kernel)).reshape(len(seen), -1, len(seen), chain.X.shape[1])
 
 
 def _scalar(blocks: Array, noise: float, width: float) -> float:

@@ -1,1 +1,0 @@
-"""The theory: the free energy F of a chain of layers, its gradient and Hessian, and series around them."""

@@ -1,0 +1,120 @@
+"""Mean field, the paper's law: the readout's kernel is taken for its mean, Eq. (7).
+
+Psi = 1/2 sum_c y_c^T K_f^{-1} y_c + (D/2) log det K_f over D outputs, with K_f = Q_f + diag(sigma_mu^2),
+which is the negative log evidence of a Gaussian process with kernel Q_f, without (n D/2) log 2 pi. A datum of
+infinite noise says nothing: it drops out of every sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+from scipy.linalg.blas import dsymm
+
+from numerics.kernels.kernel_maps import KernelMap
+from numerics.kernels.preactivations import Kernel
+from numerics.machine import parallel
+from numerics.machine.dense import mirrored, symmetric_product
+from numerics.problem import Problem
+from numerics.readout_laws.law import DataSummary, KernelTerm, NotPositiveDefinite, ReadoutLaw
+
+Array = NDArray[np.float64]
+
+
+class MeanField(ReadoutLaw):
+    """Sharp readout kernel."""
+
+    name = "mean_field"
+    squares = (2, 2)
+    cubes = 0.45
+
+    def at(self, readout: KernelMap, kernel: Kernel, problem: Problem, inverse_width: float) -> MeanFieldTerm:
+        return mean_field(readout.value(kernel), problem.targets, problem.noise_variance)
+
+    def alpha_slope(self, term: DataSummary, readout: KernelMap, problem: Problem, dQ: Array) -> float:
+        """-tr(eps^T dQ eps) / y.y."""
+        return -quadratic_form(dQ, term.eps) / problem.target_norm2
+
+
+@dataclass(frozen=True)
+class MeanFieldTerm(KernelTerm):
+    """Psi with H = K_f^{-1}."""
+
+    def tangent(self, dQ: Array) -> tuple[Array, Array]:
+        """deps = -K_f^{-1} dQ eps and dA = deps eps^T + eps deps^T + D K_f^{-1} dQ K_f^{-1}."""
+        full = mirrored(dQ)
+        left = dsymm(float(self.eps.shape[1]), self.H, full.T, side=0, lower=0)  # D K_f^{-1} dQ
+        deps = -dsymm(1.0, self.H, full @ self.eps, side=0, lower=0)
+        del full
+        dA = symmetric_product(left, mirrored(self.H.T))
+        outer = deps @ self.eps.T
+        dA += outer
+        dA += outer.T
+        return deps, dA
+
+
+def mean_field(Q: Array, y: Array, noise_variance: Array) -> MeanFieldTerm:
+    """Psi at Q_f = Q (n, n), whose lower triangle is read and overwritten.
+
+    Parameters
+    ----------
+    y : (n, D) array
+    noise_variance : (n,) array
+        sigma_mu^2 > 0; `inf` takes a datum out.
+
+    Raises
+    ------
+    NotPositiveDefinite
+        When rounding makes K_f indefinite (noise far below 1e-16 of the kernel's scale).
+    """
+    observed = np.isfinite(noise_variance)
+    if observed.all():
+        return _all_observed(Q, y, noise_variance)
+    some = np.flatnonzero(observed)
+    part = _all_observed(Q[np.ix_(some, some)].copy(), y[some], noise_variance[some])
+    eps = np.zeros_like(y)
+    eps[some] = part.eps
+    H = np.zeros(Q.shape, order="F")
+    H[np.ix_(some, some)] = part.H
+    return MeanFieldTerm(replace(part.summary, eps=eps), H)
+
+
+def _all_observed(Q: Array, y: Array, noise_variance: Array) -> MeanFieldTerm:
+    n, outputs = y.shape
+    Q[np.diag_indices(n)] += noise_variance
+    diagonal = np.diagonal(Q).copy()
+    with parallel.for_factorisation(n):
+        factor, info = lapack.dpotrf(Q.T, lower=0, overwrite_a=1, clean=0)
+        if info != 0:
+            raise NotPositiveDefinite
+        eps = np.ascontiguousarray(lapack.dpotrs(factor, y, lower=0)[0])
+        log_det = 2.0 * float(np.log(np.diagonal(factor)).sum())
+        inverse, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)
+    fit = 0.5 * float(np.sum(y * eps))
+    summary = DataSummary(
+        eps=eps,
+        parts={"fit": fit, "complexity": 0.5 * outputs * log_det},
+        degrees_of_freedom=n - float(noise_variance @ np.diagonal(inverse)),
+        rounding=rounding(diagonal, eps, fit),
+        coefficients={},
+    )
+    return MeanFieldTerm(summary, inverse)
+
+
+def rounding(diagonal: Array, eps: Array, fit: float) -> float:
+    """Relative error of alpha when K_f, of this diagonal, is known to a unit of rounding.
+
+    d alpha = -eps.dK eps / y.y, where a Cholesky factor stands for dK_ij of a unit times sqrt(K_ii K_jj), of
+    either sign.
+    """
+    lost = float(np.finfo(float).eps) * float(diagonal @ np.sum(eps**2, axis=1))
+    return lost / (2.0 * fit) if fit > 0 else np.inf
+
+
+def quadratic_form(dQ: Array, eps: Array) -> float:
+    """tr(eps^T dQ eps) of a symmetric dQ whose lower triangle is read."""
+    off_diagonal = 2.0 * np.sum(eps * (np.tril(dQ, -1) @ eps))
+    return float(off_diagonal + np.diagonal(dQ) @ np.sum(eps**2, axis=1))
