@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from numerics.continuation import MAX_ITER, TOLERANCE, Continuation
 from numerics.gaussian.theory import Theory
+from numerics.machine.renamed import renamed
 from numerics.network import Network
 from numerics.problem import Problem
 from numerics.solutions.branches import FROM_GP, Branches
@@ -20,7 +21,10 @@ from numerics.solving.outcome import Outcome, Status
 
 Array = NDArray[np.float64]
 
+LAW = "the law of the readout is theory=, its wiring readout= of the network"
 
+
+@renamed(readout=LAW, starts="look for other branches with solve_branches(..., starts=).lowest")
 def solve(
     net: Network | Problem,
     X: ArrayLike | None = None,
@@ -87,6 +91,7 @@ def solve(
     return session.solve(problem.widths, start, raise_on_failure)
 
 
+@renamed(readout=LAW)
 def solve_path(
     net: Network | Problem,
     X: ArrayLike | None = None,
@@ -144,6 +149,7 @@ def solve_path(
     return session.path(found)
 
 
+@renamed(readout=LAW)
 def solve_branches(
     net: Network | Problem,
     X: ArrayLike | None = None,

@@ -194,7 +194,7 @@ MUTATIONS = [
         ("prior across the data twice", "+= self.prior_variance", "+= 2 * self.prior_variance", INPUT_SPACE),
         (
             "prior within the span kept too",
-            "self.spread(seen - np.diag(self.seen_variance))",
+            "self.spread(seen - np.diag(self.span_variance))",
             "self.spread(seen)",
             INPUT_SPACE,
         ),

@@ -13,6 +13,7 @@ from numerics.activations import named
 from numerics.costs import rates
 from numerics.costs.footprint import Sizes, peak_memory
 from numerics.machine import memory
+from numerics.machine.renamed import renamed
 from numerics.network import Network
 from numerics.problem import Problem
 from numerics.readout_laws import LAWS, THEORIES, ReadoutLaw
@@ -69,6 +70,7 @@ class Cost:
         )
 
 
+@renamed(readout="the law of the readout is theory=, its wiring readout= of the network")
 def estimate_cost(
     net: Network | Problem,
     shape: Sequence[int] | None = None,

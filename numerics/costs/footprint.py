@@ -53,17 +53,17 @@ class Sizes:
     def of(cls, net: Network, samples: int, pixels: int, features: int) -> Sizes:
         windows = net.receptive_windows(pixels)
         hidden = tuple(window.pixels_out * samples for window in windows[:-1])
-        seen = min(features, samples * pixels) + (net.bias_variance > 0)
+        within_span = min(features, samples * pixels) + (net.bias_variance > 0)
         # linear units: every kernel has at most the rank of the inputs and of the biases
-        bound = pixels * features + 1 if named(net.activation).name == "linear" else math.inf
-        ranks = tuple(int(min(m, bound)) for m in hidden)
+        most = pixels * features + 1 if named(net.activation).name == "linear" else math.inf
+        ranks = tuple(int(min(m, most)) for m in hidden)
         entries, *others = (samples**2 * _pairs(window) for window in windows)
         # the largest of many variances is about twice their mean
         rows = named(net.activation).rows(2 * (net.weight_variances[0] + net.bias_variance))
         return cls(
             samples=samples,
             pixels=pixels,
-            features=seen,
+            features=within_span,
             all_features=features,
             hidden=hidden,
             ranks=ranks,

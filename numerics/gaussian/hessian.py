@@ -101,7 +101,7 @@ class Hessian:
         for level in reversed(range(len(moves))):
             layer, move = gradient.layers[level], moves[level]
             if level == len(moves) - 1:
-                dT, slope = gradient.data.pull_tangent(maps[level], layer.kernel, move.kernel)
+                dT, slope = gradient.data.slope_tangents(maps[level], layer.kernel, move.kernel)
             else:
                 dT, slope = maps[level].adjoint_tangents(
                     layer.kernel, move.kernel, gradient.adjoints[level], dadjoint

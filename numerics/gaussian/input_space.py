@@ -52,7 +52,7 @@ class InputSpace:
         return cls(prior_variance, block_diag(basis, np.eye(biases)) if biases else basis)
 
     @property
-    def seen_variance(self) -> Array:
+    def span_variance(self) -> Array:
         """(r,) prior variances of the coordinates."""
         return self.prior_variance if self.basis is None else self.prior_variance @ self.basis**2
 
@@ -66,11 +66,11 @@ class InputSpace:
         """Inputs (P, m, S) as (P, m, r): what of them the weights within the span multiply."""
         return X if self.basis is None else X @ self.basis
 
-    def times_covariance(self, X: Array, seen: Array) -> Array:
+    def times_covariance(self, X: Array, inside: Array) -> Array:
         """X Sigma (P, m, S) of inputs X (P, m, S), from the covariance of the coordinates (r, r)."""
         if self.basis is None:
-            return X @ seen
-        learned = self.coordinates(X) @ (seen - np.diag(self.seen_variance))
+            return X @ inside
+        learned = self.coordinates(X) @ (inside - np.diag(self.span_variance))
         return X * self.prior_variance + learned @ self.basis.T
 
     def from_other(self, other: InputSpace, ratio: Array) -> Array:
@@ -87,11 +87,11 @@ class InputSpace:
         """V M V^T, (S, S), of a symmetric M (r, r): nothing across the span."""
         return M if self.basis is None else _congruence(self.basis, M)
 
-    def covariance(self, seen: Array) -> Array:
+    def covariance(self, inside: Array) -> Array:
         """Sigma (S, S) from that of the coordinates (r, r): across the span it is the prior's."""
         if self.basis is None:
-            return seen
-        Sigma = self.spread(seen - np.diag(self.seen_variance))
+            return inside
+        Sigma = self.spread(inside - np.diag(self.span_variance))
         Sigma[np.diag_indices(len(Sigma))] += self.prior_variance
         return Sigma
 
@@ -99,9 +99,9 @@ class InputSpace:
         """V^T m, (r,), of a vector m (S,)."""
         return m if self.basis is None else m @ self.basis
 
-    def mean(self, seen: Array) -> Array:
+    def mean(self, inside: Array) -> Array:
         """m_w (S,) from that of the coordinates (r,)."""
-        return seen if self.basis is None else self.basis @ seen
+        return inside if self.basis is None else self.basis @ inside
 
 
 def _congruence(A: Array, M: Array) -> Array:

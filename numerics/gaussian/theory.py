@@ -140,7 +140,7 @@ class Theory:
     @property
     def prior_variance(self) -> Array:
         """(r,): of the input weights, in the coordinates of `space`."""
-        return self.space.seen_variance
+        return self.space.span_variance
 
     def prior_kernels(self, samples: NDArray[np.intp] | slice = slice(None)) -> Iterator[Kernel]:
         """The pre-activations of every layer at the Gaussian process, on some of the data."""
@@ -211,7 +211,7 @@ class Theory:
         E: list[LayerState] = []
         adjoints: list[Array] = []
         residuals: list[float] = []
-        slopes = data.pull(self.readout, layers[-1].kernel)
+        slopes = data.slopes(self.readout, layers[-1].kernel)
         for level in reversed(range(len(layers))):
             if level < len(layers) - 1:
                 slopes = self.maps[level].adjoints(layers[level].kernel, adjoints[0])

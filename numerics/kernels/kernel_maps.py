@@ -2,8 +2,8 @@
 
     Q_(mu j)(nu j') = variance sum_groups weight sum_(a, b) G(K)_(mu a)(nu b) + bias_variance
 
-over the pairs of pixels that the receptive field lets meet (Eq. 7: the readout of a two-layer CNN, where
-only equal patches meet; Eq. 14: a hidden convolution). Kernel entries are never all stored: panels of
+over the pairs of pixels that the receptive field lets meet (Eq. (7): the readout of a two-layer CNN, where
+only equal patches meet; Eq. (14): a hidden convolution). Kernel entries are never all stored: panels of
 rows are made pair by pair, used while they sit in cache, and made again where they are needed again. Of
 symmetric matrices the lower triangle alone is made and read.
 """

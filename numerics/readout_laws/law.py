@@ -1,4 +1,4 @@
-"""What a law of the readout gives the theory: the data term Psi, its pull on the last layer, the output's
+"""What a law of the readout gives the theory: the data term Psi, its slopes in the last layer, the output's
 law.
 
 A law says what the weights of the readout do to the kernel that the last hidden layer makes. Everything that
@@ -117,12 +117,12 @@ class DataTerm(ABC):
         return self.summary.value
 
     @abstractmethod
-    def pull(self, readout: KernelMap, kernel: Kernel) -> tuple[Array, Array]:
+    def slopes(self, readout: KernelMap, kernel: Kernel) -> tuple[Array, Array]:
         """(T, t) = -(2 d/dK, d/dm) Psi of the last layer, as `KernelMap.adjoints` gives them."""
 
     @abstractmethod
-    def pull_tangent(self, readout: KernelMap, kernel: Kernel, moving: Kernel) -> tuple[Array, Array]:
-        """The change of `pull` when the kernel moves along `moving`."""
+    def slope_tangents(self, readout: KernelMap, kernel: Kernel, moving: Kernel) -> tuple[Array, Array]:
+        """The change of `slopes` when the kernel moves along `moving`."""
 
     @abstractmethod
     def output_law(self, readout: KernelMap, kernel: Kernel, problem: Problem) -> OutputLaw:
@@ -160,10 +160,10 @@ class KernelTerm(DataTerm):
     def tangent(self, dQ: Array) -> tuple[Array, Array]:
         """(deps, dA) when Q_f moves along the symmetric dQ, whose lower triangle is read."""
 
-    def pull(self, readout: KernelMap, kernel: Kernel) -> tuple[Array, Array]:
+    def slopes(self, readout: KernelMap, kernel: Kernel) -> tuple[Array, Array]:
         return readout.adjoints(kernel, self.A)
 
-    def pull_tangent(self, readout: KernelMap, kernel: Kernel, moving: Kernel) -> tuple[Array, Array]:
+    def slope_tangents(self, readout: KernelMap, kernel: Kernel, moving: Kernel) -> tuple[Array, Array]:
         dA = self.tangent(readout.tangent(kernel, moving))[1]
         return readout.adjoint_tangents(kernel, moving, self.A, dA)
 

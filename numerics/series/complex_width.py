@@ -76,7 +76,7 @@ class ComplexWidth:
         self.X = space.coordinates(X)
         self.y, self.noise = problem.targets[:, 0], problem.common_noise
         self.kernels = load_numpy(net.activation)
-        self.prior = float(space.seen_variance[0])
+        self.prior = float(space.span_variance[0])
         self.scale = net.readout_variance / len(self.X)
 
     def state(self, R: Complex) -> tuple[complex, Complex]:

@@ -35,7 +35,7 @@ class FirstOrder:
     alpha_slope: float
     layer: int
     _space: InputSpace
-    _seen_slope: Array
+    _span_slope: Array
     _size: int
 
     @property
@@ -44,7 +44,7 @@ class FirstOrder:
 
     @property
     def Sigma_slope(self) -> Array:
-        return self._space.spread(self._seen_slope)[: self._size, : self._size]
+        return self._space.spread(self._span_slope)[: self._size, : self._size]
 
     def alpha(self, width: float) -> float:
         """The tangent of alpha at 1/N = 0, evaluated at a width N."""
@@ -91,6 +91,6 @@ def first_order(theory: Theory, widths: Sequence[float]) -> FirstOrder:
         alpha_slope=theory.law.alpha_slope(term, theory.readout, problem, dQ),
         layer=reference,
         _space=theory.space,
-        _seen_slope=layers[0].root.outer(slopes[0].theta),
+        _span_slope=layers[0].root.outer(slopes[0].theta),
         _size=problem.input_shape[1],
     )

@@ -45,8 +45,8 @@ class FeatureLoad:
     def relative(self) -> Array:
         """values / prior, the learned variance over the prior's less 1; 0 where the prior has none."""
         share = np.zeros_like(self.values)
-        heard = self.prior > len(self.prior) * np.finfo(float).eps * self.prior.max()
-        return np.divide(self.values, self.prior, out=share, where=heard)
+        resolved = self.prior > len(self.prior) * np.finfo(float).eps * self.prior.max()
+        return np.divide(self.values, self.prior, out=share, where=resolved)
 
     def __repr__(self) -> str:
         leading = ", ".join(f"{value:.4g}" for value in self.values[:4])

@@ -124,9 +124,9 @@ class Observables(ABC):
         """Eigenvalues of `overlap_ratio`, (S,), largest first: 1 along every weight that has its prior."""
         space, size = self.equations.space, self.problem.input_shape[1]
         covariance = self.point.Sigma
-        seen = len(covariance) - (len(space.prior_variance) - size)  # without the bias
-        ratios = covariance[:seen, :seen] / space.prior_variance[0]
-        return np.sort(np.concatenate([np.linalg.eigvalsh(ratios), np.ones(size - seen)]))[::-1]
+        features = len(covariance) - (len(space.prior_variance) - size)  # without the bias
+        ratios = covariance[:features, :features] / space.prior_variance[0]
+        return np.sort(np.concatenate([np.linalg.eigvalsh(ratios), np.ones(size - features)]))[::-1]
 
     @property
     def eps(self) -> Array:

@@ -49,10 +49,10 @@ def _in_coordinates_of(here: InputSpace, start: Solution) -> State:
     return (LayerState(theta, None if mu is None else here.vector(there.mean(mu))), *start.state[1:])
 
 
-def _over_prior(seen: Array, space: InputSpace) -> Array:
+def _over_prior(inside: Array, space: InputSpace) -> Array:
     """A covariance of the coordinates in units of its prior."""
-    std = np.sqrt(space.seen_variance)
-    return seen / np.multiply.outer(std, std)
+    std = np.sqrt(space.span_variance)
+    return inside / np.multiply.outer(std, std)
 
 
 def _log(ratio: Array) -> Array:
@@ -65,9 +65,9 @@ def from_covariance(Sigma: ArrayLike, name: str, theory: Theory) -> State:
     """The state in which the input weights alone have left their prior, for the covariance Sigma of all of
     them, as far as the data see it; `name` is the argument's."""
     space = theory.space
-    seen = space.within(checks.covariance(Sigma, len(space.prior_variance), name))
+    inside = space.within(checks.covariance(Sigma, len(space.prior_variance), name))
     first, *others = theory.prior
-    return (LayerState(_log(_over_prior(seen, space)), first.mu), *others)
+    return (LayerState(_log(_over_prior(inside, space)), first.mu), *others)
 
 
 def with_weight_mean(state: State, weight_mean: ArrayLike, theory: Theory) -> State:

@@ -117,9 +117,7 @@ def known_machine(monkeypatch):
         (fcn(500), (3000, 2500), "mean_field"),
     ],
 )
-def test_seconds_are_those_of_a_quick_gradient_times_the_ratio_of_the_work(
-    known_machine, net, shape, theory
-):
+def test_seconds_are_those_of_a_quick_gradient_times_the_ratio_of_the_work(known_machine, net, shape, theory):
     cost = estimate_cost(net, shape, gradients=0, theory=theory)
     assert cost.seconds_per_gradient == pytest.approx(3e-11 * work(net, shape, theory), rel=1e-12)
     (timed,) = set(known_machine)
@@ -239,7 +237,9 @@ def test_a_run_that_would_not_fit_is_refused_with_the_size_that_would(monkeypatc
         solve(net, FLAT, y, 0.1)
     fits = int(re.search(r"at most about (\d+) samples", str(refusal.value))[1])
     for n, much in ((fits, False), (int(1.05 * fits) + 2, True)):
-        assert (peak_memory(Sizes.of(net, n, 1, 8), typical_gradients(net, n), MEAN_FIELD) > 0.5 * need) == much
+        assert (
+            peak_memory(Sizes.of(net, n, 1, 8), typical_gradients(net, n), MEAN_FIELD) > 0.5 * need
+        ) == much
     assert solve(net, FLAT, y, 0.1, check_memory=False).converged
     monkeypatch.setattr(memory, "available", lambda: 1.5 * need)
     assert solve(net, FLAT, y, 0.1).converged

@@ -174,7 +174,11 @@ def test_noise_of_each_datum_is_its_own():
     silent = solve(net, X, y, noise)
     np.testing.assert_allclose(loud.f_bar, silent.f_bar, atol=1e-7)
     with pytest.raises(ValueError, match="differs from datum to datum"):
-        silent.predict(X, return_std=True, include_noise=True)
+        loud.predict(X, return_std=True, include_noise=True)
+    # those that are heard share one noise
+    _, latent = silent.predict(X, return_std=True)
+    _, observed = silent.predict(X, return_std=True, include_noise=True)
+    np.testing.assert_allclose(observed**2 - latent**2, NOISE, rtol=1e-12)
 
 
 @pytest.mark.parametrize("width", [20, 10])
@@ -188,3 +192,24 @@ def test_kernel_of_small_numerical_rank_is_solved_to_the_default_tolerance(width
     lifted = np.hstack([X, 1e-3 * np.random.default_rng(0).standard_normal((40, 1))]) * np.sqrt(2)
     regular = solve(fcn((width, width), 2.0, 2.0), lifted, y, 0.01)
     assert sol.alpha == pytest.approx(regular.alpha, rel=1e-3)
+
+
+@pytest.mark.parametrize("widths", [(40.0, math.inf), (math.inf, 40.0), (math.inf, 40.0, math.inf)])
+def test_first_order_is_in_the_width_of_the_last_layer_that_has_one(widths):
+    X, y = small(True)
+    net = fcn(widths, 1.5, 0.7)
+    tangent = solve(net, X, y, NOISE).first_order
+    assert math.isfinite(widths[tangent.layer])
+    errors = []
+    for width in (4e4, 8e4):
+        wide = net.with_widths([width if math.isfinite(w) else w for w in widths])
+        errors.append(abs(solve(wide, X, y, NOISE, tol=1e-12).alpha - tangent.alpha(width)))
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
+    assert abs(tangent.alpha_slope) > 0.1
+    assert np.isfinite(tangent.Sigma_slope).all()
+
+
+def test_first_order_of_a_gaussian_process_is_that_of_equal_widths():
+    X, y = small(True)
+    at_infinity, finite = (solve(fcn((w, w), 1.5, 0.7), X, y, NOISE).first_order for w in (math.inf, 30.0))
+    assert at_infinity.alpha_slope == finite.alpha_slope

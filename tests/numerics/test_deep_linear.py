@@ -1,4 +1,4 @@
-"""Deep linear networks against the exact saddle of the linear theory (Eq. 6), found another way.
+"""Deep linear networks against the exact saddle of the linear theory (Eq. (6)), found another way.
 
 With linear units everything lives on the row space of X: X = U S V^T, K_l = (U S) A_l (U S)^T with A_l of
 the size of the rank, however many data there are. The layers then share one matrix Z,

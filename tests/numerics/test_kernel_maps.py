@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from small_problems import ReadoutMap, Small, symmetric
 
+from numerics import Problem, cnn, pixels
+from numerics.gaussian.theory import Theory
 from numerics.kernels import panels
+from numerics.kernels.preactivations import InputKernel
 from numerics.machine import parallel
 
 # sums of at most 257^2 products of order one, in another order
@@ -109,3 +112,35 @@ def test_panels_cover_every_row_once():
         spans = parallel.panels(rows, 64)
         assert [m for low, high in spans for m in range(low, high)] == list(range(rows))
         assert max(high - low for low, high in spans) <= 64
+
+
+@pytest.mark.parametrize("readout", ["per_pixel", "global_pooling"])
+def test_pairs_of_pixels_are_weighted_as_they_are_asked_for(readout):
+    """What a readout law of matrices needs: blocks, their weighted sum, its adjoint and tangent."""
+    rng = np.random.default_rng(0)
+    net = cnn(10, 1.5, 0.7, readout=pixels.Receptive(np.array([[0, 1]]), ((0, 1), (2,))))
+    net = net if readout == "global_pooling" else cnn(10, 1.5, 0.7)
+    theory = Theory(Problem(net, rng.standard_normal((9, 3, 4)), rng.standard_normal(9), 0.1))
+    kernel = next(theory.prior_kernels())
+    blocks = theory.readout.blocks(kernel)
+    N = len(blocks)
+    assert (2 if readout == "global_pooling" else 3) == N
+    np.testing.assert_allclose(blocks, blocks.transpose(2, 3, 0, 1), atol=1e-15)
+    np.testing.assert_allclose(
+        np.tril(theory.readout.value(kernel)), np.tril(np.einsum("imin->mn", blocks)), atol=1e-14
+    )
+    weights = symmetric(rng, N)
+    seen = theory.readout.weighted(weights * 0.7 / N)
+    expected = np.einsum("ij,imjn->mn", weights, blocks)
+    np.testing.assert_allclose(np.tril(seen.value(kernel)), np.tril(expected), atol=1e-14)
+    # the adjoint in Sigma, by differences of the weighted sum
+    A, D = symmetric(rng, 9), symmetric(rng, 4)
+    Sigma = np.diag(theory.prior_variance)
+
+    def value(h):
+        Q = seen.value(InputKernel.at(theory.X, Sigma + h * D))
+        return np.sum(A * (np.tril(Q) + np.tril(Q, -1).T))
+
+    slope = np.sum(seen.adjoint(kernel, A) * D)
+    errors = [abs((value(h) - value(-h)) / (2 * h) - slope) for h in (0.02, 0.01)]
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
