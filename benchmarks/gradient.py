@@ -9,11 +9,12 @@ import statistics
 import time
 
 import numpy as np
-from numerics.free_energy.problem import problem
 from scipy.linalg import blas, lapack
 
-from numerics import cnn, datasets
+from numerics import Problem, cnn, datasets
 from numerics.gaussian.hessian import Hessian
+from numerics.gaussian.state import LayerState
+from numerics.gaussian.theory import Theory
 from numerics.machine import parallel
 
 N_PATCHES, PATCH_SIZE = 20, 64
@@ -59,15 +60,16 @@ def bare_work(X, n):
     return {"dsyrk": grams, "dsymm": products, "dpotrf+dpotri": inverse, "arcsin": arcsines}
 
 
-def agreement(chain, theta):
+def agreement(theory, state):
     """How far one thread, two, and a repeat are from one another, in F's data term and in the gradient."""
     runs = []
     for count in (1, 1, 2):
         with parallel.threads(count):
-            runs.append(chain.pull(theta, (1 / 640,)))
+            runs.append(theory.gradient(state, (1 / 640,)))
     one, again, two = runs
-    apart = abs(two.data.value / one.data.value - 1), abs(two.T[0] - one.T[0]).max() / abs(one.T[0]).max()
-    repeated = one.data.value == again.data.value and np.array_equal(one.T[0], again.T[0])
+    T = [run.T[0].theta for run in runs]
+    apart = abs(two.data.value / one.data.value - 1), abs(T[2] - T[0]).max() / abs(T[0]).max()
+    repeated = one.data.value == again.data.value and np.array_equal(T[0], T[1])
     return f"threads 1 and 2 differ by {apart[0]:.0e} in Psi, {apart[1]:.0e} in T; repeat bitwise: {repeated}"
 
 
@@ -77,18 +79,18 @@ def main():
     sizes = [int(n) for n in parser.parse_args().n.split(",")]
     rng = np.random.default_rng(1)
     mix = rng.standard_normal((PATCH_SIZE, PATCH_SIZE)) / PATCH_SIZE
-    theta = ((mix + mix.T) / 2,)
+    state = (LayerState((mix + mix.T) / 2),)
     print(f"{'n':>6}{'gradient s':>12}{'bare s':>10}{'ratio':>8}{'product/gradient':>18}   bare work, s")
     for n in sizes:
         data = datasets.make_linear_cnn(n, N_PATCHES, PATCH_SIZE)
-        chain = problem(cnn(640), data.X, data.y, 0.1).field.chain
-        hessian = Hessian.at(chain, theta, (1 / 640,))
-        hessian.product(theta)  # warm kernels
+        theory = Theory(Problem(cnn(640), data.X, data.y, 0.1))
+        hessian = Hessian.at(theory, state, (1 / 640,))
+        hessian.product(state)  # warm kernels
         work = bare_work(data.X, n)
         ours, products, theirs, parts = [], [], [], {name: [] for name in work}
         for _ in range(repeats(n)):
-            ours.append(seconds(lambda chain=chain: chain.pull(theta, (1 / 640,))))
-            products.append(seconds(lambda hessian=hessian: hessian.product(theta)))
+            ours.append(seconds(lambda theory=theory: theory.gradient(state, (1 / 640,))))
+            products.append(seconds(lambda hessian=hessian: hessian.product(state)))
             for name, one in work.items():
                 parts[name].append(seconds(one))
             theirs.append(sum(times[-1] for times in parts.values()))
@@ -100,7 +102,7 @@ def main():
             f"   {detail}",
             flush=True,
         )
-        print(f"       {agreement(chain, theta)}", flush=True)
+        print(f"       {agreement(theory, state)}", flush=True)
 
 
 if __name__ == "__main__":

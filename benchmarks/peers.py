@@ -19,17 +19,17 @@ import time
 from importlib.metadata import version
 
 import numpy as np
-from numerics.free_energy.problem import problem
 from scipy.linalg import lapack
 from scipy.optimize import NoConvergence, newton_krylov
 
-from numerics import cnn, datasets, fcn
+from numerics import Problem, cnn, datasets, fcn
+from numerics.gaussian.theory import Theory
 from numerics.kernels.preactivations import HiddenKernel, InputKernel
 from numerics.machine import parallel
 from numerics.machine.dense import mirrored, product
 from numerics.readout_laws.mean_field import mean_field
 from numerics.series.complex_width import ComplexWidth
-from numerics.solving.continuation import Branch
+from numerics.solving.continuation import Curve
 from numerics.solving.outcome import Status
 
 TOL = 1e-8
@@ -40,20 +40,23 @@ LADDER = (20000, 5000, 2560, 1280, 640, 320, 160, 80)
 class TwoLayers:
     """Eq. (7) and (8) as a fixed point of R = Sigma S/sigma_w^2."""
 
-    def __init__(self, bound):
-        self.chain = bound.field.chain
-        self.prior = self.chain.prior_variance[0]
+    def __init__(self, theory):
+        self.theory = theory
+        self.prior = theory.prior_variance[0]
         self.evaluations = 0
 
-    def start(self, theta):
-        t, U = np.linalg.eigh(theta[0])
+    def start(self, state):
+        t, U = np.linalg.eigh(state[0].theta)
         return [(U * np.exp(t)) @ U.T]
 
     def pull(self, R):
         self.evaluations += 1
-        layers = InputKernel.at(self.chain.X, self.prior * R)
-        data = mean_field(self.chain.maps[-1].value(layers), self.chain.y, self.chain.noise_variance)
-        return self.prior * self.chain.maps[-1].adjoint(layers, data.A)
+        layers, readout = InputKernel.at(self.theory.X, self.prior * R), self.theory.readout
+        return self.prior * readout.adjoint(layers, self.data(readout.value(layers)).A)
+
+    def data(self, Q):
+        problem = self.theory.problem
+        return mean_field(Q, problem.targets, problem.noise_variance)
 
     def image(self, blocks, width):
         """The fixed-point map and the residual that `Solution.residual` reports."""
@@ -65,9 +68,9 @@ class TwoLayers:
 class PlainTwoLayers(TwoLayers):
     """The same in plain NumPy."""
 
-    def __init__(self, bound):
-        super().__init__(bound)
-        self.plain = ComplexWidth(bound)
+    def __init__(self, theory):
+        super().__init__(theory)
+        self.plain = ComplexWidth(theory.problem)
 
     def pull(self, R):
         self.evaluations += 1
@@ -77,17 +80,17 @@ class PlainTwoLayers(TwoLayers):
 class ThreeLayers(TwoLayers):
     """Sigma and K of a three-layer fully connected network."""
 
-    def start(self, theta):
-        layers = self.chain.layers(theta)
+    def start(self, state):
+        layers = self.theory.layers(state)
         return [layers[0].covariance / self.prior, layers[1].covariance]
 
     def image(self, blocks, width):
         self.evaluations += 1
         R, K = blocks
-        lower, upper = self.chain.maps
-        inputs, hidden = InputKernel.at(self.chain.X, self.prior * R), HiddenKernel.at(K, 1)
+        lower, upper = self.theory.maps
+        inputs, hidden = InputKernel.at(self.theory.X, self.prior * R), HiddenKernel.at(K, 1)
         Q = mirrored(lower.value(inputs))
-        data = mean_field(upper.value(hidden), self.chain.y, self.chain.noise_variance)
+        data = self.data(upper.value(hidden))
         g = upper.adjoint(hidden, data.A) / width
         gK = product(g, K)
         T = self.prior * width * lower.adjoint(inputs, g + product(gK, g))
@@ -159,28 +162,28 @@ def anderson(system, blocks, width, limit):
     return False
 
 
-def run(bound, widths, systems, limit):
+def run(theory, widths, systems, limit):
     """Every method at every width; seconds and evaluations, None after a failure."""
-    branches = {"ours": Branch(bound.field, TOL)}
+    curves = {"ours": Curve(theory, TOL)}
     if "ours, newton" in systems:
-        branches["ours, newton"] = Branch(bound.field, TOL, "newton")
-    systems = {name: system for name, system in systems.items() if name not in branches}
-    table = {name: [] for name in (*branches, *systems)}
+        curves["ours, newton"] = Curve(theory, TOL, "newton")
+    systems = {name: system for name, system in systems.items() if name not in curves}
+    table = {name: [] for name in (*curves, *systems)}
     spent = dict.fromkeys(systems, 0.0)
-    theta = bound.field.chain.prior
+    state = theory.prior
     for width in widths:
-        target = bound.at_widths(float(width)).inverse_widths
-        starts = {"predicted": branches["ours"].predict(target), "previous": theta}
-        for name, branch in branches.items():
+        target = theory.problem.with_widths(float(width)).inverse_widths
+        starts = {"predicted": curves["ours"].predict(target), "previous": state}
+        for name, curve in curves.items():
             begin = time.perf_counter()
-            outcome = branch.solve(target, 300)
+            outcome = curve.solve(target, 300)
             good = outcome.status is Status.CONVERGED
             table[name].append((time.perf_counter() - begin, outcome.gradients, good))
-            theta = outcome.state.theta if name == "ours" else theta
+            state = outcome.point.state if name == "ours" else state
         for name, (system, method) in systems.items():
             start = starts["predicted" if "predicted" in name else "previous"]
             blocks, before, begin = system.start(start), system.evaluations, time.perf_counter()
-            with parallel.for_factorisation(len(bound.field.y)):
+            with parallel.for_factorisation(theory.problem.samples):
                 good = spent[name] < limit and attempt(method, system, blocks, width, limit - spent[name])
             seconds = time.perf_counter() - begin
             spent[name] += seconds
@@ -229,33 +232,33 @@ def main():
     print(", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "numba")))
     if options.problem == "cnn":
         data = datasets.make_linear_cnn(options.n or 1600)
-        bound = problem(cnn(640.0), data.X, data.y, 0.1)
+        theory = Theory(Problem(cnn(640.0), data.X, data.y, 0.1))
         systems = {
             "ours, newton": None,
-            "anderson": (TwoLayers(bound), anderson),
-            "anderson predicted": (TwoLayers(bound), anderson),
-            "krylov": (TwoLayers(bound), krylov),
-            "krylov predicted": (TwoLayers(bound), krylov),
-            "krylov numpy": (PlainTwoLayers(bound), krylov),
+            "anderson": (TwoLayers(theory), anderson),
+            "anderson predicted": (TwoLayers(theory), anderson),
+            "krylov": (TwoLayers(theory), krylov),
+            "krylov predicted": (TwoLayers(theory), krylov),
+            "krylov numpy": (PlainTwoLayers(theory), krylov),
         }
         widths = LADDER
     else:
         data = datasets.make_fcn_teacher(options.n or 512, 32, seed=3, rms=0.3)
-        bound = problem(fcn((1.0, 1.0), 2.0, 2 / 256), data.X, data.y, 0.001)
+        theory = Theory(Problem(fcn((1.0, 1.0), 2.0, 2 / 256), data.X, data.y, 0.001))
         systems = {
             "ours, newton": None,
-            "anderson": (ThreeLayers(bound), anderson),
-            "anderson predicted": (ThreeLayers(bound), anderson),
-            "krylov": (ThreeLayers(bound), krylov),
-            "krylov predicted": (ThreeLayers(bound), krylov),
+            "anderson": (ThreeLayers(theory), anderson),
+            "anderson predicted": (ThreeLayers(theory), anderson),
+            "krylov": (ThreeLayers(theory), krylov),
+            "krylov predicted": (ThreeLayers(theory), krylov),
         }
         widths = np.geomspace(30000, 90, options.widths)
-    warm = bound.at_widths(1e6)
-    Branch(bound.field, 1e-3).solve(warm.inverse_widths, 3)  # compiled kernels, and the Gaussian process
+    warm = theory.problem.with_widths(1e6)
+    Curve(theory, 1e-3).solve(warm.inverse_widths, 3)  # compiled kernels, and the Gaussian process
     if options.peers:
         systems = {name: systems[name] for name in options.peers.split(",")}
     print(" " * 12 + "".join(f"{name:>22}" for name in ("ours", *systems)))
-    summary(run(bound, widths, systems, options.limit))
+    summary(run(theory, widths, systems, options.limit))
 
 
 if __name__ == "__main__":

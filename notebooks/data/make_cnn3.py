@@ -87,8 +87,8 @@ def at_measured(sol, data):
     unit = data.w_star / np.linalg.norm(data.w_star)
     prior = sol.gp.Sigma
     Sigma = prior + (MEASURED - prior[0, 0]) * np.outer(unit, unit)
-    chain = sol.problem.field.chain
-    Q = chain.maps[0].value(InputKernel.at(chain.X, Sigma))  # its lower triangle, which eigvalsh reads
+    theory = sol.equations
+    Q = theory.maps[0].value(InputKernel.at(theory.X, Sigma))  # its lower triangle, which eigvalsh reads
     return np.linalg.eigvalsh(Q)[: -LEADING - 1 : -1]
 
 

@@ -130,7 +130,7 @@ class Oracle:
         return C * self.kl(Sigma) + self.data_term(Sigma)
 
     def gradient(self, Sigma, C):
-        """dF/dSigma (C/2 times the mismatch of Eq. 8)."""
+        """dF/dSigma (C/2 times the mismatch of Eq. (8))."""
         return 0.5 * C * (self.prior_precision * np.eye(self.S) - np.linalg.inv(Sigma)) - 0.5 * self.T(Sigma)
 
     def mismatch(self, Sigma, C):
@@ -201,7 +201,7 @@ class Oracle:
     # -- what is read off a state -----------------------------------------------------------------------
 
     def chi_paper(self, Sigma, C):
-        """(1/C) eps^T Q^(1) eps, the post-kernel averaged over patches (text after Eq. 6)."""
+        """(1/C) eps^T Q^(1) eps, the post-kernel averaged over patches (text after Eq. (6))."""
         eps = self.eps(Sigma)
         N = self.X.shape[1]
         return sum(np.sum((eps @ self.X[:, i]) ** 2) for i in range(N)) / (self.prior_precision * N * C)
