@@ -9,9 +9,7 @@ from typing import overload
 from numerics.gaussian.state import distance, size
 from numerics.solutions.solution import Solution
 
-SAME = (
-    1e-4  # largest difference of the states of two runs to one solution, in units of 1 + their largest entry
-)
+SAME = 1e-4  # largest difference of the states of two runs to one solution, over 1 + their largest entry
 FROM_GP = "gp"
 
 
