@@ -31,15 +31,16 @@ from sympy import (
 from sympy import discriminant as sympy_discriminant
 from sympy import latex as sympy_latex
 
-from analytic import closures, expansion
-from analytic.breakdown import breakdown
-from analytic.closures import DEFAULT
-from analytic.equation import Equation, derived
-from analytic.modules import solver_source
-from analytic.observables import State
-from analytic.reduced_module import compile_residual
-from analytic.series import algebraic_series
-from analytic.singularities import BranchPoint, Root, branch_points, conjugate
+from analytic.emit import compile_residual, solver_source
+from analytic.scalar import closures
+from analytic.scalar.closures import DEFAULT
+from analytic.scalar.equation import Equation, derived
+from analytic.scalar.observables import State
+from analytic.series import expansion, roots
+from analytic.series.breakdown import breakdown
+from analytic.series.power_series import algebraic_series
+from analytic.series.roots import Root
+from analytic.series.singularities import BranchPoint, branch_points, conjugate
 from analytic.symbols import ARGUMENTS, C, T, alpha, lam, n, x
 
 PATCHES = ("large", "rayleigh", "eigenvalue")
@@ -48,7 +49,7 @@ PATCHES = ("large", "rayleigh", "eigenvalue")
 class ReducedEquation(Equation):
     """P(alpha) = 0 for the train discrepancy alpha = eps.y/y.y, with its derivation and all that follows.
 
-    Its fields are those of `analytic.equation.Equation`.
+    Its fields are those of `analytic.scalar.equation.Equation`.
     """
 
     @property
@@ -74,11 +75,11 @@ class ReducedEquation(Equation):
         ValueError
             Where the closure has no physical root.
         """
-        return expansion.physical(self, digits, values)
+        return roots.physical(self, digits, values)
 
     def state(self, root: Any, *, digits: int = 30, **values: Any) -> State:
         """r, chi, kappa, ... that belong to a root alpha of P."""
-        return expansion.state(self, root, digits, values)
+        return roots.state(self, root, digits, values)
 
     def series(self, order: int, of: str = "alpha", *, digits: int = 50, **values: Any) -> list[Any]:
         """c_0..c_order of sum_k c_k / C^k around the Gaussian-process limit.
@@ -158,7 +159,7 @@ class ReducedEquation(Equation):
 
     def roots(self, *, digits: int = 30, **values: Any) -> list[Root]:
         """All real roots, isolated by exact arithmetic; the physical one marked, and why."""
-        return expansion.roots(self, digits, values)
+        return roots.roots(self, digits, values)
 
     def branch_points(self, *, digits: int = 30, **values: Any) -> list[BranchPoint]:
         """The complex C at which two roots meet, and whether the physical root is one of them.

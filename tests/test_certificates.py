@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("flint", reason="extra `certify`")
 
-from analytic.certificates import certify, certify_cubic, pi_bounds
+from analytic.series.certificates import certify, certify_cubic, pi_bounds
 from analytic.symbols import ARGUMENTS
 from numerics import reduced
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from analytic import reduced_equation
-from analytic.closures import CLOSURES
+from analytic.scalar.closures import CLOSURES
 from analytic.symbols import ARGUMENTS
 from numerics import reduced
 from numerics._generated import reduced_ridge
@@ -154,7 +154,7 @@ def test_one_over_n_says_where_it_ends():
         reduced.first_order(380, closure="one_over_n")
     with pytest.warns(RuntimeWarning, match="1 of 2"):
         found = reduced.solve([380, 1600], 640, closure="one_over_n")
-    assert list(found.status) == [reduced.Status.NOT_PHYSICAL, reduced.Status.SOLVED]
+    assert list(found.status) == [reduced.ReducedStatus.NOT_PHYSICAL, reduced.ReducedStatus.SOLVED]
     assert np.isnan(found.alpha[0])
 
 
@@ -200,8 +200,8 @@ def test_every_entry_over_eight_decades_is_answered(closure, complexity):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # entries of one_over_n without a physical root
         found = reduced.solve(*draw(50_000, 22, 4), closure=closure, include_complexity=complexity)
-    assert not np.any(found.status == reduced.Status.NO_ROOT)
-    assert np.all(found.alpha[found.status == reduced.Status.SOLVED] > 0)
+    assert not np.any(found.status == reduced.ReducedStatus.NO_ROOT)
+    assert np.all(found.alpha[found.status == reduced.ReducedStatus.SOLVED] > 0)
     if closure == "ridge":
         assert np.all(found.overlap_ratio > 0)
         # 1 - 2 ulp: r = W f with f rounded.

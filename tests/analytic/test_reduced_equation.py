@@ -1,17 +1,19 @@
 """The derived reduced equation against Eq. (9), a solvable network, and itself by other routes."""
 
 import math
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
 import sympy
 
-from analytic import reduced_equation
-from analytic.closures import closure
-from analytic.free_energy import linear_response
-from analytic.series import algebraic_series
+from analytic import reduced_equation, symbols
+from analytic.scalar.closures import closure
+from analytic.scalar.free_energy import linear_response
+from analytic.series.power_series import algebraic_series
 from analytic.symbols import (
     C,
     N,
@@ -317,3 +319,10 @@ def test_bad_names(eq):
     with pytest.raises(ValueError, match="is not an argument"):
         eq.derivative(lam)
     assert closure("equivalent_kernel").statement
+
+
+def test_symbols_are_made_in_one_file():
+    """Two symbols of one name and different assumptions are different objects; temporaries apart."""
+    folder = Path(symbols.__file__).parent
+    makers = {path.name for path in folder.rglob("*.py") if re.search(r"\bSymbol\(", path.read_text())}
+    assert makers == {"symbols.py", "codegen.py"}

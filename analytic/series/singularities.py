@@ -1,41 +1,17 @@
-"""Roots of P(alpha, x) at given x = 1/C, and the x at which two of them meet.
+"""The x = 1/C at which two roots of P(alpha, x) meet, and which of them the physical root reaches.
 
 P is given by its coefficients {(i, j): p_ij}, P = sum p_ij alpha^i x^j, mpmath numbers.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import mpmath
-from sympy import QQ, Poly, Rational, discriminant
+from sympy import Poly, discriminant
 
-from analytic.observables import State
+from analytic.scalar.equation import Terms
+from analytic.series.roots import as_rational
 from analytic.symbols import alpha, x
-
-Terms = Mapping[tuple[int, int], mpmath.mpf]
-
-
-@dataclass(frozen=True)
-class Root:
-    """A real root alpha of the reduced equation.
-
-    Attributes
-    ----------
-    value : mpmath.mpf
-    interval : tuple of Rational
-        Isolating interval, found by exact arithmetic: it holds this root and no other.
-    physical : bool
-    why : str
-        The reason for `physical`.
-    state : State
-        r, chi, kappa, ... at this root.
-    """
-
-    value: mpmath.mpf
-    interval: tuple[Rational, Rational]
-    physical: bool
-    why: str
-    state: State
 
 
 @dataclass(frozen=True)
@@ -65,76 +41,6 @@ class BranchPoint:
     why: str
 
 
-def isolated_roots(
-    terms: Terms,
-    inverse_width: Rational,
-    state_of: Callable[[mpmath.mpf], State],
-    joins: Callable[[State], bool],
-    digits: int,
-) -> list[Root]:
-    """All real roots at x = `inverse_width`; the state that belongs to each decides which is physical.
-
-    Isolation is exact for the polynomial whose coefficients are those given, as rational numbers.
-    """
-    unit = _unit(terms, inverse_width)
-    polynomial = Poly(
-        sum(_exact(p * unit**i) * alpha**i * inverse_width**j for (i, j), p in terms.items()),
-        alpha,
-        domain=QQ,
-    )
-    found = []
-    for low, high in (interval for interval, _ in polynomial.intervals()):
-        # Relative width: an interval that touches 0 is refined until it does not.
-        while low * high <= 0 or high - low > min(abs(low), abs(high)) / 10:
-            low, high = polynomial.refine_root(low, high, eps=(high - low) / 16)
-        low, high = polynomial.refine_root(low, high, eps=abs(low) / Rational(10) ** digits)
-        value = unit * mpmath.mpf(((low + high) / 2).p) / ((low + high) / 2).q
-        found.append((value, (low * _exact(unit), high * _exact(unit)), state_of(value)))
-    judged = [(*entry, _unphysical(entry[2]) or ("" if joins(entry[2]) else APART)) for entry in found]
-    allowed = [entry for entry in judged if not entry[3]]
-    # r grows from 1 at C = inf: of several states the branch from there comes first.
-    first = min(allowed, key=lambda entry: entry[2].ratio, default=None)
-    roots = []
-    for value, interval, state, why in judged:
-        physical = first is not None and value == first[0]
-        reason = why or (PHYSICAL if physical else "further from the Gaussian process than another state")
-        roots.append(Root(value, interval, physical, reason, state))
-    return roots
-
-
-APART = "on another branch: continued from here to C = inf, it does not reach the Gaussian process"
-PHYSICAL = "the only root with alpha, l_*, l_0 and kappa > 0 that is continuous to the Gaussian process"
-
-
-def _unit(terms: Terms, inverse_width: Rational) -> mpmath.mpf:
-    """A power of two near the geometric scale of the roots, so that exact fractions stay short."""
-    position = mpmath.mpf(inverse_width.p) / inverse_width.q
-    row: dict[int, mpmath.mpf] = {}
-    for (i, j), p in terms.items():
-        row[i] = row.get(i, mpmath.mpf(0)) + p * position**j
-    powers = sorted(i for i, p in row.items() if p)
-    low, high = powers[0], powers[-1]
-    size = abs(row[low] / row[high]) ** (mpmath.mpf(1) / (high - low)) if high > low else mpmath.mpf(1)
-    return mpmath.mpf(2) ** int(mpmath.floor(mpmath.log(size, 2)))
-
-
-def _unphysical(state: State) -> str:
-    """Why a state is not physical; empty if nothing speaks against it."""
-    if state.alpha <= 0:
-        return "negative: alpha = eps.y/y.y is positive"
-    if state.ratio <= 0:
-        return "the variance along w* would be negative (chi >= 1)"
-    if state.ridge <= 0:
-        return "the effective ridge would be negative"
-    if not 0 < state.inert_ratio <= 1:
-        return "the variance of the inert directions would be negative or above the prior's"
-    return ""
-
-
-def _exact(number: mpmath.mpf) -> Rational:
-    return Rational(mpmath.nstr(number, max(60, mpmath.mp.dps), strip_zeros=False))
-
-
 def branch_points(terms: Terms, start: mpmath.mpf, digits: int) -> list[BranchPoint]:
     """Every finite C at which two roots meet, the nearest to 1/C = 0 last."""
     with mpmath.workdps(digits + 20):
@@ -146,7 +52,7 @@ def branch_points(terms: Terms, start: mpmath.mpf, digits: int) -> list[BranchPo
 
 def _meeting_points(scaled: Terms, digits: int) -> list[mpmath.mpc]:
     """All zeros of the discriminant but x = 0."""
-    polynomial = sum(_exact(p) * alpha**i * x**j for (i, j), p in scaled.items())
+    polynomial = sum(as_rational(p) * alpha**i * x**j for (i, j), p in scaled.items())
     meeting = Poly(discriminant(polynomial, alpha), x)
     coefficients = [mpmath.mpf(c.evalf(digits)) for c in meeting.all_coeffs()]
     while coefficients[-1] == 0:  # roots at infinity, alpha -> infinity at 1/C = 0

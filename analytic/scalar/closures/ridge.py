@@ -1,6 +1,6 @@
 """The effective-ridge closure: the deterministic equivalent of kernel ridge regression."""
 
-from analytic.closures.base import Closure, other_modes
+from analytic.scalar.closures.base import Closure, other_modes
 from analytic.symbols import kappa, n, sigma2
 
 RIDGE = Closure(

@@ -1,9 +1,9 @@
 """The closures of the reduced theory, one file each."""
 
-from analytic.closures.base import Closure
-from analytic.closures.equivalent_kernel import EQUIVALENT_KERNEL
-from analytic.closures.one_over_n import ONE_OVER_N
-from analytic.closures.ridge import RIDGE
+from analytic.scalar.closures.base import Closure
+from analytic.scalar.closures.equivalent_kernel import EQUIVALENT_KERNEL
+from analytic.scalar.closures.one_over_n import ONE_OVER_N
+from analytic.scalar.closures.ridge import RIDGE
 
 CLOSURES = {closure.name: closure for closure in (EQUIVALENT_KERNEL, ONE_OVER_N, RIDGE)}
 DEFAULT = RIDGE.name

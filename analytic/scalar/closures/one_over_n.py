@@ -1,6 +1,6 @@
 """The equivalent kernel with its first correction in 1/n: the effective ridge, expanded once."""
 
-from analytic.closures.base import BARE_RIDGE, Closure, other_modes
+from analytic.scalar.closures.base import BARE_RIDGE, Closure, other_modes
 from analytic.symbols import kappa, n, sigma2
 
 ONE_OVER_N = Closure(

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-
-class Status(IntEnum):
-    """What became of one entry."""
-
-    SOLVED = 0
-    BAD_ARGUMENT = 1
-    NO_ROOT = 2  # outside the range of doubles
-    NOT_PHYSICAL = 3  # the closure has no physical root there (one_over_n)
 
 
 @dataclass(frozen=True)
@@ -37,7 +27,7 @@ class ReducedSolution:
     chi : float or ndarray
         n^2 alpha^2 lambda |a*|^2|w*|^2/C.
     status : int or ndarray of int
-        `Status`, entry by entry.
+        `ReducedStatus`, entry by entry.
     weight_variance : float or ndarray
         sigma_w^2, as given.
     """

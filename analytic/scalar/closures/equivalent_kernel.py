@@ -1,6 +1,6 @@
 """The equivalent-kernel closure: sums over data are averages over their law (Eq. 9 with q = 1)."""
 
-from analytic.closures.base import Closure
+from analytic.scalar.closures.base import Closure
 from analytic.symbols import kappa, n, sigma2
 
 EQUIVALENT_KERNEL = Closure(

@@ -1,4 +1,4 @@
-"""Numbers for the symbols of the reduced theory: checked, exact, with the defaults in one place."""
+"""Arguments of the reduced theory: numbers for its symbols, checked and exact, with their defaults."""
 
 from collections.abc import Mapping
 from fractions import Fraction

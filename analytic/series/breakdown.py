@@ -7,10 +7,10 @@ from typing import Any
 
 import mpmath
 
-from analytic import expansion
-from analytic.equation import Equation, Terms
-from analytic.numbers import whole
-from analytic.singularities import (
+from analytic.scalar.arguments import whole
+from analytic.scalar.equation import Equation, Terms
+from analytic.series import expansion
+from analytic.series.singularities import (
     BranchPoint,
     all_double_roots,
     candidates_near,

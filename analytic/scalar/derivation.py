@@ -7,7 +7,6 @@ from sympy import (
     Expr,
     Integer,
     Poly,
-    Symbol,
     cancel,
     diff,
     expand,
@@ -19,9 +18,9 @@ from sympy import (
     together,
 )
 
-from analytic import free_energy
-from analytic.closures import Closure
-from analytic.closures.base import BARE_RIDGE
+from analytic.scalar import free_energy
+from analytic.scalar.closures import Closure
+from analytic.scalar.closures.base import BARE_RIDGE
 from analytic.symbols import (
     C,
     S,
@@ -37,6 +36,7 @@ from analytic.symbols import (
     lam_star,
     n,
     r_inert,
+    share,
     sigma2,
     x,
 )
@@ -88,7 +88,7 @@ class Discrepancy:
 
 
 def terms(complexity: bool) -> tuple[Expr, Expr, Expr]:
-    """The KL of w*, the KL of the inert directions, and the data term, with or without log det K_f."""
+    """The KL of w*, the KL of the inert directions, and the data term, with or without the determinant."""
     data = free_energy.data_term() + (free_energy.determinant_term() if complexity else 0)
     inert = (S - 1) * free_energy.complexity(l_inert) if complexity else 0 * S
     return free_energy.complexity(), inert, data
@@ -136,11 +136,10 @@ def ridge_of(found: Stationary) -> Expr:
 def inert_of(assumed: Closure, found: Stationary, complexity: bool) -> Expr:
     """r_0 as a rational function of alpha: the closure's condition is linear in it.
 
-    Stationarity in l_0 says that lambda_0/(lambda_0 + kappa) is itself linear in r_0.
+    Stationarity in l_0 says that the share lambda_0/(lambda_0 + kappa) is itself linear in r_0.
     """
     if not complexity:
         return Integer(1)
-    share = Symbol("share")  # lambda_0/(lambda_0 + kappa); the condition is linear in it
     in_share = simplify(assumed.condition.subs(lam_inert, share * kappa / (1 - share)))
     value = -assumed.condition.subs(lam_inert, 0) / simplify(diff(in_share, share))
     (inert_kappa,) = solve(found.inert, kappa)

@@ -10,13 +10,28 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from sympy import Poly, Symbol, cancel, expand, lambdify, numer, pi
+from sympy import Poly, cancel, expand, lambdify, numer, pi
 
-from analytic import closures
-from analytic.closures import DEFAULT
-from analytic.equation import derived
-from analytic.numbers import exact_values, inverse_width, whole
-from analytic.symbols import ARGUMENTS, C, T, alpha, kappa, lam, lam_inert, lam_star, n, r_inert, w, x
+from analytic.scalar import closures
+from analytic.scalar.arguments import exact_values, inverse_width, whole
+from analytic.scalar.closures import DEFAULT
+from analytic.scalar.equation import derived
+from analytic.symbols import (
+    ARGUMENTS,
+    C,
+    T,
+    alpha,
+    kappa,
+    lam,
+    lam_inert,
+    lam_star,
+    n,
+    pi_ball,
+    r_inert,
+    w,
+    x,
+)
+from analytic.symbols import ratio as ratio_symbol
 
 GUARD = 60  # bits beyond those asked for
 FLOOR = 300  # most often enough bits beyond 4 per digit; more are taken where they are not
@@ -115,8 +130,6 @@ class _Formulas:
 
 _GIVEN = [s for s in ARGUMENTS.values() if s != C]
 _PARAMETERS = [x, *_GIVEN, lam, T]
-_PI = Symbol("pi_ball")
-_RATIO = Symbol("ratio")
 
 
 @cache
@@ -132,11 +145,11 @@ def _formulas(closure: str, complexity: bool) -> _Formulas:
 
     first_order = None
     if not equation.discrepancy.train.has(kappa):
-        at = {lam_star: lam * _RATIO, lam_inert: lam}
-        first_order = compiled([_RATIO], equation.discrepancy.train.subs(at))
+        at = {lam_star: lam * ratio_symbol, lam_inert: lam}
+        first_order = compiled([ratio_symbol], equation.discrepancy.train.subs(at))
     return _Formulas(
-        eigenvalue=lambdify([_PI, *_GIVEN], equation.eigenvalue.subs(pi, _PI), modules=balls),
-        rest=lambdify([_PI, *_GIVEN], equation.rest.subs(pi, _PI), modules=balls),
+        eigenvalue=lambdify([pi_ball, *_GIVEN], equation.eigenvalue.subs(pi, pi_ball), modules=balls),
+        rest=lambdify([pi_ball, *_GIVEN], equation.rest.subs(pi, pi_ball), modules=balls),
         ratio=compiled([w], ratio),
         floor=compiled([], [cancel(c / floor.LC()) for c in floor.all_coeffs()[1:]]),
         inert=compiled([kappa], [expand(c) for c in inert.all_coeffs()] if inert else [1, -1]),

@@ -15,8 +15,8 @@ from sympy import lambdify
 
 from analytic.activations import activation
 from analytic.expectations import kernel
-from analytic.free_energy import linear_response
-from analytic.numbers import as_mpf, exact_values
+from analytic.scalar.arguments import as_mpf, exact_values
+from analytic.scalar.free_energy import linear_response
 from analytic.symbols import D1, D2, K12, sigma_w2, u, v
 from analytic.symbols import S as S_SYMBOL
 
