@@ -225,15 +225,15 @@ def reduced_equation(
     Parameters
     ----------
     closure : str
-        "ridge" (effective ridge), "equivalent_kernel" (Eq. 9 with q = 1) or "one_over_n".
+        "ridge" (effective ridge), "equivalent_kernel" (Eq. (9) with q = 1) or "one_over_n".
     activation : str
         "erf" or "linear".
     include_complexity : bool, optional
-        Keep (1/2) log det K_f in the free energy. None: yes for "ridge"; True with another closure
-        raises.
+        Keep the complexity, (1/2) log det K_f, in the free energy. None: yes for "ridge"; True with
+        another closure raises. The KL of the weights is always kept.
     patch : str
         lambda of the numbers: "large" (its limit at large patch size S), or at the given S "rayleigh"
-        (the Rayleigh quotient of w.x, which Eq. 9 wants) or "eigenvalue" (of the kernel's top linear
+        (the Rayleigh quotient of w.x, which Eq. (9) wants) or "eigenvalue" (of the kernel's top linear
         mode). They differ by 2 % at S = 16 and .5 % at S = 64.
 
     Raises

@@ -14,7 +14,7 @@
 # # Fig. 3 (left): alpha of the two-layer CNN, five theories
 #
 # One claim: the scalar equation with the effective ridge follows the matrix equations of state within
-# a few per cent in $\alpha/\alpha_{\rm GP}$ down to $C=80$, while the equivalent kernel (Eq. 9 with
+# a few per cent in $\alpha/\alpha_{\rm GP}$ down to $C=80$, while the equivalent kernel (Eq. (9) with
 # $q_{\rm train}=1$) is off by more than ten per cent for all $C\le2560$.
 #
 # The lines are theory only; $\alpha=\epsilon\cdot y/y\cdot y$ on the training inputs, $\alpha_{\rm test}$

@@ -64,9 +64,9 @@ class Stationary:
     chi, ratio : Expr
         chi and r = l_*/l_GP.
     inert : Expr
-        A quadratic in r_0 = l_0/l_GP that is zero, at given kappa; r_0 - 1 without the determinant.
+        A quadratic in r_0 = l_0/l_GP that is zero, at given kappa; r_0 - 1 without the complexity.
     slopes : tuple of Expr
-        dF/dl_* and, with the determinant, dF/dl_0.
+        dF/dl_* and, with the complexity, dF/dl_0.
     """
 
     chi: Expr
@@ -88,10 +88,10 @@ class Discrepancy:
 
 
 def terms(complexity: bool) -> tuple[Expr, Expr, Expr]:
-    """The KL of w*, the KL of the inert directions, and the data term, with or without the determinant."""
-    data = free_energy.data_term() + (free_energy.determinant_term() if complexity else 0)
-    inert = (S - 1) * free_energy.complexity(l_inert) if complexity else 0 * S
-    return free_energy.complexity(), inert, data
+    """The KL of w*, the KL of the inert directions, and the data term, with or without the complexity."""
+    data = free_energy.data_term() + (free_energy.complexity_term() if complexity else 0)
+    inert = (S - 1) * free_energy.weight_kl(l_inert) if complexity else 0 * S
+    return free_energy.weight_kl(), inert, data
 
 
 def stationary(eigenvalue: Expr, of_l: Expr, complexity: bool) -> Stationary:

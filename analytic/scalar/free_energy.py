@@ -26,7 +26,7 @@ from analytic.symbols import (
 
 
 def linear_response(activation: str) -> Expr:
-    """dG/dK12 at K12 = 0 and K11 = K22 = sigma_w^2 (Eq. 7; large S).
+    """dG/dK12 at K12 = 0 and K11 = K22 = sigma_w^2 (Eq. (7); large S).
 
     For S large two different inputs are nearly orthogonal, x.Sigma.x' = O(S^{-1/2}), while
     x.Sigma.x -> Tr Sigma = sigma_w^2: the kernel acts on linear functions through the linear
@@ -37,7 +37,7 @@ def linear_response(activation: str) -> Expr:
 
 
 def target_eigenvalue(activation: str) -> Expr:
-    """lambda_*(l_*): eigenvalue of Q_f for the functions w*.x_i, i = 1..N (Eq. 7, large S).
+    """lambda_*(l_*): eigenvalue of Q_f for the functions w*.x_i, i = 1..N (Eq. (7), large S).
 
     Q_f(x, x') = (sigma_a^2/N) sum_i G(x_i.Sigma.x_i'), and E_x'[(x_i.Sigma.x_i') (w*.x_i')] =
     w*.Sigma.x_i = l_* w*.x_i.
@@ -51,7 +51,7 @@ def prior_variance() -> Expr:
 
 
 def rest_of_trace(activation: str) -> Expr:
-    """T: the trace of Q_f that the linear functions do not hold (Eq. 7, derived).
+    """T: the trace of Q_f that the linear functions do not hold (Eq. (7), derived).
 
     Per datum Q_f(x, x) = sigma_a^2 G(K12 = K11 = K22 = sigma_w^2); the N S linear functions hold
     lambda each. What is left is spread over so many functions that each has an eigenvalue far below
@@ -62,7 +62,7 @@ def rest_of_trace(activation: str) -> Expr:
     return simplify(whole) - simplify(linear)
 
 
-def complexity(variance: Expr = l_star) -> Expr:
+def weight_kl(variance: Expr = l_star) -> Expr:
     """C KL( N(0, variance) || N(0, sigma_w^2/S) ): C channels, one direction each (derived)."""
     ratio = variance / prior_variance()
     return C * (ratio - 1 - log(ratio)) / 2
@@ -77,8 +77,11 @@ def data_term() -> Expr:
     return g2 / (lam_star + kappa) / Integer(2)
 
 
-def determinant_term() -> Expr:
+def complexity_term() -> Expr:
     """(1/2) log det K_f as far as it depends on l_* and l_0, at fixed kappa (derived).
+
+    This is the complexity of `include_complexity`, and nothing else is: what the data cost however they
+    are fitted. The KL of the weights, `weight_kl`, is always part of the free energy.
 
     Per patch one linear function along w* and S - 1 along the inert directions.
     """

@@ -38,7 +38,7 @@ class State:
     ridge
         kappa = 1/(n alpha) - lambda_*.
     inert_ratio
-        r_0, one without the determinant.
+        r_0, one without the complexity.
     train_error, test_error
         (sigma^2 alpha)^2 and (sigma^2 alpha_test)^2: mean squares along the target over <y^2>.
     """

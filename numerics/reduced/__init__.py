@@ -1,4 +1,4 @@
-"""The reduced theory of the two-layer CNN: alpha from one scalar equation (Eq. 9), vectorised.
+"""The reduced theory of the two-layer CNN: alpha from one scalar equation, Eq. (9), vectorised.
 
 All functions broadcast their arguments like NumPy. The equation, its scaled form and its
 derivatives are generated (`numerics/_generated/reduced_<closure>.py`); this layer checks arguments.
@@ -35,7 +35,7 @@ def solve(
 
 @takes_setting()
 def alpha(setting: Setting, *, closure: str = DEFAULT, include_complexity: bool | None = None) -> Any:
-    """Train discrepancy alpha = eps.y/y.y of a two-layer CNN with a linear teacher (Eq. 9).
+    """Train discrepancy alpha = eps.y/y.y of a two-layer CNN with a linear teacher, Eq. (9).
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def alpha(setting: Setting, *, closure: str = DEFAULT, include_complexity: bool 
         ridge sigma^2/n; it overestimates alpha by tens of per cent at n of the order of N S.
         "one_over_n": its first correction, which has no physical root where that is not small.
     include_complexity : bool, optional
-        Keep (1/2) log det K_f in the free energy. None: yes for "ridge"; True with another closure
-        raises.
+        Keep the complexity, (1/2) log det K_f, in the free energy. None: yes for "ridge"; True with
+        another closure raises. The KL of the weights is always kept.
 
     Returns
     -------

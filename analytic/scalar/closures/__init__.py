@@ -17,7 +17,7 @@ def closure(name: str) -> Closure:
 
 
 def include_complexity(assumed: Closure, wanted: bool | None) -> bool:
-    """The closure's own choice for None; ValueError where log det K_f has no place."""
+    """Whether (1/2) log det K_f is kept: the closure's choice for None; ValueError where it has no place."""
     if wanted and not assumed.includes_complexity:
         raise ValueError(
             f"include_complexity=True needs closure='ridge': closure {assumed.name!r} is defined without it"

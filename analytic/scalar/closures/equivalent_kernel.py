@@ -1,4 +1,4 @@
-"""The equivalent-kernel closure: sums over data are averages over their law (Eq. 9 with q = 1)."""
+"""The equivalent-kernel closure: sums over data are averages over their law (Eq. (9) with q = 1)."""
 
 from analytic.scalar.closures.base import Closure
 from analytic.symbols import kappa, n, sigma2
