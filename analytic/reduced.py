@@ -33,6 +33,7 @@ from sympy import latex as sympy_latex
 
 from analytic.emit import compile_residual, solver_source
 from analytic.scalar import closures
+from analytic.scalar.arguments import whole
 from analytic.scalar.closures import DEFAULT
 from analytic.scalar.equation import Equation, derived
 from analytic.scalar.observables import State
@@ -96,6 +97,7 @@ class ReducedEquation(Equation):
             where the Gaussian-process limit is rational (not for the ridge closure).
         """
         expansion.checked(of)
+        order = whole("order", order, 0)
         if not values:
             return self._symbolic_series(order, of)
         return expansion.series(self, order, of, digits, values)
@@ -166,6 +168,7 @@ class ReducedEquation(Equation):
 
         All of the cubic; for the other closures those nearest to 1/C = 0 on the physical sheet.
         """
+        digits = whole("digits", digits, 1)
         if self.closure != "equivalent_kernel":
             nearest = breakdown(self, digits=max(60, digits + 30), **values).branch_point
             with mpmath.workdps(digits + 20):

@@ -1,5 +1,6 @@
 """Arguments of the reduced theory: numbers for its symbols, checked and exact, with their defaults."""
 
+import operator
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -32,9 +33,15 @@ def exact_values(values: Mapping[str, Any], least_patch: int = 0) -> dict[Symbol
 
 def whole(name: str, value: Any, least: int) -> int:
     """A whole number of at least `least`; ValueError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}={value!r} must be a whole number of at least {least}")
-    return value
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or number < least:
+        raise ValueError(
+            f"{name}={value!r} must be a whole number of at least {least}; give {name}={least} or more"
+        )
+    return number
 
 
 def inverse_width(values: Mapping[str, Any]) -> Rational:

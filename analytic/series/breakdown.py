@@ -126,6 +126,7 @@ class Follower:
 
 def breakdown(eq: Equation, *, digits: int = 60, **values: Any) -> Breakdown:
     """Everything above for one set of arguments (n=1600, ...)."""
+    digits = whole("digits", digits, 1)
     coefficients = expansion.series(eq, TERMS, "alpha", digits, values)
     with mpmath.workdps(digits):
         terms = eq.numeric_terms(digits, values)

@@ -22,8 +22,7 @@ def gaussian(eq: Equation, digits: int, values: Mapping[str, Any]) -> mpmath.mpf
 def series(eq: Equation, order: int, of: str, digits: int, values: Mapping[str, Any]) -> list[Any]:
     """c_0..c_order of an observable in 1/C, as mpmath numbers."""
     checked(of)
-    whole("order", order, 0)
-    whole("digits", digits, 1)
+    order, digits = whole("order", order, 0), whole("digits", digits, 1)
     with mpmath.workdps(digits + 10):
         coefficients = eq.numeric_terms(digits + 10, values)
         found = algebraic_series(coefficients, gaussian(eq, digits + 10, values), order)

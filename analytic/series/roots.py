@@ -8,7 +8,7 @@ from typing import Any
 import mpmath
 from sympy import QQ, Poly, Rational
 
-from analytic.scalar.arguments import inverse_width, whole
+from analytic.scalar.arguments import as_mpf, inverse_width, whole
 from analytic.scalar.closures import closure
 from analytic.scalar.equation import Equation, Terms
 from analytic.scalar.observables import State, state_at
@@ -41,7 +41,7 @@ class Root:
 
 def roots(eq: Equation, digits: int, values: Mapping[str, Any]) -> list[Root]:
     """All real roots, isolated by exact arithmetic; the physical one marked."""
-    whole("digits", digits, 1)
+    digits = whole("digits", digits, 1)
     width = inverse_width(values)
     digits += narrowness(width)
     numbers = eq.numbers(digits + 30, values)
@@ -56,6 +56,7 @@ def roots(eq: Equation, digits: int, values: Mapping[str, Any]) -> list[Root]:
 
 def state(eq: Equation, root: Any, digits: int, values: Mapping[str, Any]) -> State:
     """What belongs to a root."""
+    digits = whole("digits", digits, 1)
     width = inverse_width(values)
     digits += narrowness(width)
     with mpmath.workdps(digits + 15):
@@ -64,11 +65,12 @@ def state(eq: Equation, root: Any, digits: int, values: Mapping[str, Any]) -> St
 
 def narrowness(width: Rational) -> int:
     """Digits that narrow networks cost: r and r_0 follow from alpha by differences that fall like C."""
-    return 4 * max(0, math.ceil(math.log10(float(width)))) if width else 0
+    return 4 * max(0, math.ceil(mpmath.log10(as_mpf(width)))) if width else 0
 
 
 def physical(eq: Equation, digits: int, values: Mapping[str, Any]) -> State:
     """The state of the physical root; ValueError where there is none."""
+    digits = whole("digits", digits, 1)
     for root in roots(eq, digits + 10, values):
         if root.physical:
             return state(eq, root.value, digits, values)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
 from inspect import Parameter, Signature, signature
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -78,7 +80,16 @@ def _array(name: str, value: ArrayLike, closure: Closure) -> Array:
 
 
 def _real(name: str, value: ArrayLike) -> Array:
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"{name} must be a real number or an array of them, not {value!r}")
-    return array.astype(np.float64)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} is ragged; give a number or an array with rows of one length") from None
+    kind = array.dtype.kind
+    if kind == "O" and all(isinstance(entry, Real) and not isinstance(entry, bool) for entry in array.flat):
+        kind = "i"  # integers beyond 64 bits, fractions
+    if kind not in "iuf":
+        raise ValueError(f"{name} must be a real number or an array of them, not {reprlib.repr(value)}")
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} is an integer too large for a float; give a smaller number") from None
