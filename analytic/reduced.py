@@ -5,6 +5,8 @@
 >>> eq.steps, eq.solve(n=1600, C=640), eq.roots(n=1600, C=640)  # doctest: +SKIP
 """
 
+import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
@@ -33,7 +35,7 @@ from sympy import latex as sympy_latex
 
 from analytic.emit import compile_residual, solver_source
 from analytic.scalar import closures
-from analytic.scalar.arguments import whole
+from analytic.scalar.arguments import as_mpf, exact_values, whole
 from analytic.scalar.closures import DEFAULT
 from analytic.scalar.equation import Equation, derived
 from analytic.scalar.observables import State
@@ -76,7 +78,9 @@ class ReducedEquation(Equation):
         ValueError
             Where the closure has no physical root.
         """
-        return roots.physical(self, digits, values)
+        found = roots.physical(self, digits, values)
+        self._warn_where_not_small(values)
+        return found
 
     def state(self, root: Any, *, digits: int = 30, **values: Any) -> State:
         """r, chi, kappa, ... that belong to a root alpha of P."""
@@ -148,6 +152,24 @@ class ReducedEquation(Equation):
             raise ValueError(f"{by!r} is not an argument; give one of the names {', '.join(ARGUMENTS)}")
         return -diff(self.residual, symbol) / diff(self.residual, alpha)
 
+    def _warn_where_not_small(self, values: Mapping[str, Any]) -> None:
+        """Warn of numbers at which the closure's first order in 1/n leaves out too much."""
+        truncation = closures.closure(self.closure).truncation
+        if truncation is None:
+            return
+        at = {lam: self.eigenvalue, T: self.rest}
+        numbers = exact_values(values, self.least_patch)
+        growth = float(truncation.growth.subs(at).subs(numbers))
+        left_out = float(truncation.left_out.subs(at).subs(numbers)) if growth < 1 else math.inf
+        if left_out > truncation.trusted:
+            warnings.warn(
+                closures.NOT_SMALL.format(
+                    closure=self.closure, n=mpmath.nstr(as_mpf(numbers[n]), 6), left_out=left_out
+                ),
+                closures.NotSmall,
+                stacklevel=3,
+            )
+
     def limits(self) -> dict[str, Expr]:
         """alpha at C = inf, and what alpha sqrt(1/C) -> as C -> 0 (frozen: chi = 1)."""
         # At C = inf the complexity plays no part.
@@ -161,7 +183,9 @@ class ReducedEquation(Equation):
 
     def roots(self, *, digits: int = 30, **values: Any) -> list[Root]:
         """All real roots, isolated by exact arithmetic; the physical one marked, and why."""
-        return roots.roots(self, digits, values)
+        found = roots.roots(self, digits, values)
+        self._warn_where_not_small(values)
+        return found
 
     def branch_points(self, *, digits: int = 30, **values: Any) -> list[BranchPoint]:
         """The complex C at which two roots meet, and whether the physical root is one of them.

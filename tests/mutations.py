@@ -140,6 +140,7 @@ SCALAR_GP = "tests/test_reduced.py::test_infinite_width_is_the_gaussian_process"
 SCALAR_ROOTS = "tests/test_reduced.py::test_roots_over_six_decades_by_sign_change_and_exact_count[1000]"
 SCALAR_RATIO = "tests/test_reduced.py::test_ratio_and_chi_over_six_decades"
 SCALAR_SLOPE = "tests/test_reduced.py::test_first_order_is_the_slope_at_infinite_width"
+LEFT_OUT = "tests/test_closures.py::test_what_the_warning_says_is_left_out_bounds_the_distance_to_the_ridge"
 RIDGE_ROOTS = "tests/test_closures.py::test_polynomial_and_generated_kernel_agree[ridge-True]"
 FOLD = "tests/test_closures.py::test_the_two_layers_agree_on_where_one_over_n_ends"
 SCALAR_BRANCH = "tests/test_reduced.py::test_branch_points_agree_with_continuation_in_the_complex_plane"
@@ -693,6 +694,15 @@ MUTATIONS = [
     *_in(
         "analytic/scalar/closures/equivalent_kernel.py",
         ("ridge not per sample", "n * kappa - sigma2", "kappa - sigma2", LINEAR_NETWORK),
+    ),
+    *_in(
+        "analytic/scalar/closures/base.py",
+        ("a series summed to one term", "self.growth / (1 - self.growth)", "self.growth", LEFT_OUT),
+        ("modes along w* not learned", "limit(other_modes(), lam_star, oo)", "other_modes()", LEFT_OUT),
+    ),
+    *_in(
+        "analytic/templates/scalar_truncation.py",
+        ("a sum of orders that grow", "if growth < 1.0 else inf", "if growth < 2.0 else inf", LEFT_OUT),
     ),
     *_in(
         "analytic/templates/scalar_ridge.py",

@@ -4,6 +4,7 @@ from sympy import diff
 
 from analytic.codegen import function
 from analytic.emit.solver import (
+    GIVEN,
     LAM,
     eigenvalue_function,
     eigenvalue_let,
@@ -12,9 +13,10 @@ from analytic.emit.solver import (
     scaled_function,
     solver_module,
 )
+from analytic.scalar.closures import closure
 from analytic.scalar.equation import Equation
 from analytic.scalar.one_over_n_branch import branch
-from analytic.symbols import IN_CODE, A, C, d, e, in_code, mu, n, nu, rest, sigma2, t, w0, x
+from analytic.symbols import IN_CODE, A, C, T, d, e, in_code, mu, n, nu, rest, sigma2, t, w0, x
 
 _NW0, _RHO, _A_SLOPE = map(in_code, ("nw0", "rho", "A_slope"))
 _NOISE, _n = IN_CODE[sigma2], IN_CODE[n]
@@ -46,10 +48,20 @@ def solver(equation: Equation) -> str:
         function("fold", [mu, d, e], found.fold.all_coeffs(), doc="Sign of d(1/C)/dnu, highest power first."),
         function("residual", [nu, *_PARAMETERS], [phi, slope], A_lets, "t (nu + mu) A^2 - nu and its slope."),
         function("gaussian_slope", [mu, d, e], at_gp, doc="A, A' at 0."),
+        _left_out(equation),
     ]
     title = (
         f"Closure one_over_n, activation {equation.activation}; derived in docs/derivations.md, section 6.\n"
         f"A(nu) = {found.A}, 1/C = nu/(t1 (nu + mu) A^2), r = 1 + nu/mu."
     )
-    templates = ["scalar_one_over_n"]
+    templates = ["scalar_one_over_n", "scalar_truncation"]
     return solver_module(equation, title, functions, templates, imports="import numpy as np\n")
+
+
+def _left_out(equation: Equation) -> str:
+    truncation = closure(equation.closure).truncation
+    assert truncation is not None
+    outputs = [e.xreplace({**IN_CODE, T: in_code("rest")}) for e in (truncation.left_out, truncation.growth)]
+    lets = {**eigenvalue_let(), in_code("rest"): rest_let()}
+    doc = "What first order in 1/n leaves out of alpha where the growth, second, is below 1."
+    return function("left_out_below", GIVEN, outputs, lets, doc)

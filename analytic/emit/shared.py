@@ -1,7 +1,7 @@
 """What all closures and `numerics.reduced` agree on, emitted: the setting, the statuses, the closures."""
 
 from analytic.codegen import module
-from analytic.scalar.closures import CLOSURES, DEFAULT
+from analytic.scalar.closures import CLOSURES, DEFAULT, NOT_SMALL
 from analytic.symbols import ARGUMENTS, DEFAULTS
 
 # What may become of one entry, in the order of the numbers.
@@ -28,7 +28,8 @@ def shared_module() -> str:
         f"    {name}: Any" + (f" = {DEFAULTS[name]}" if name in DEFAULTS else "") + "\n" for name in ARGUMENTS
     )
     closures = "".join(
-        f"    {name!r}: Closure({name!r}, {assumed.least_patch}, {assumed.includes_complexity}),\n"
+        f"    {name!r}: Closure({name!r}, {assumed.least_patch}, {assumed.includes_complexity}, "
+        f"{assumed.truncation.trusted if assumed.truncation else None}),\n"
         for name, assumed in CLOSURES.items()
     )
     body = f'''\
@@ -47,16 +48,21 @@ class Closure(NamedTuple):
     """What `numerics.reduced` has to know of a closure.
 
     least_patch: the smallest patch size it can count with. complexity: whether log det K_f has a place in it.
+    trusted: how much of alpha a first order in 1/n may leave out without a warning; None for all orders.
     """
 
     name: str
     least_patch: int
     complexity: bool
+    trusted: float | None
 
 
 CLOSURES = {{
 {closures}}}
 DEFAULT = {DEFAULT!r}
+NOT_SMALL = (
+    {NOT_SMALL!r}
+)
 '''
     imports = (
         "from dataclasses import dataclass\nfrom enum import IntEnum\nfrom typing import Any, NamedTuple\n"

@@ -11,12 +11,12 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from numerics._generated.reduced import CLOSURES, DEFAULT, Closure, ReducedStatus, Setting
+from numerics._generated.reduced import CLOSURES, DEFAULT, NOT_SMALL, Closure, ReducedStatus, Setting
 from numerics.reduced.setting import broadcast, columns, takes_setting
 from numerics.reduced.solution import ReducedSolution
-from numerics.reduced.statuses import judge
+from numerics.reduced.statuses import NotSmall, judge, tell
 
 
 @takes_setting()
@@ -68,6 +68,12 @@ def alpha(setting: Setting, *, closure: str = DEFAULT, include_complexity: bool 
         For a bad scalar argument, an unknown closure, or a scalar problem without a physical root. In
         arrays such an entry gives NaN and one RuntimeWarning; `solve` also returns the status of each.
 
+    Warns
+    -----
+    NotSmall
+        Where closure "one_over_n" may leave out more than half of alpha: at the default sizes, below
+        n = 1510.
+
     Notes
     -----
     chi < 1, except that with the complexity and C < N chi may exceed 1: log det K_f then keeps l_*
@@ -85,6 +91,7 @@ def first_order(setting: Setting, *, closure: str = DEFAULT, include_complexity:
     slope, status = np.empty(given.n.shape), np.empty(given.n.shape, dtype=np.int8)
     _generated(known).first_order(columns(given), complexity, slope.ravel(), status.ravel())
     judge(status)
+    _warn_where_not_small(known, given, status)
     return slope if slope.shape else slope.item()
 
 
@@ -136,6 +143,7 @@ def _solve(setting: Setting, closure: str, include_complexity: bool | None) -> R
     flat = [array.ravel() for array in (*found, status)]
     _generated(known).solve(columns(given), complexity, *flat)
     judge(status)
+    _warn_where_not_small(known, given, status)
     parts = (*found, status, given.weight_variance)
     return ReducedSolution(*parts if shape else (part.item() for part in parts))
 
@@ -159,8 +167,22 @@ def _complexity(closure: Closure, wanted: bool | None) -> float:
     return float(closure.complexity if wanted is None else wanted)
 
 
+def _warn_where_not_small(closure: Closure, given: Setting, status: NDArray[np.int8]) -> None:
+    """One warning of the entry at which first order in 1/n leaves out most, if that is too much."""
+    if closure.trusted is None or not status.size:
+        return
+    left_out = np.empty(status.size)
+    _generated(closure).left_out(columns(given), left_out)
+    left_out[status.ravel() != ReducedStatus.SOLVED] = 0.0
+    worst = np.argmax(left_out)
+    if left_out[worst] > closure.trusted:
+        n = f"{given.n.ravel()[worst]:g}"
+        tell(NOT_SMALL.format(closure=closure.name, n=n, left_out=left_out[worst]), NotSmall)
+
+
 __all__ = [
     "CLOSURES",
+    "NotSmall",
     "ReducedSolution",
     "ReducedStatus",
     "Setting",

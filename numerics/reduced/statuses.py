@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 from numerics._generated.reduced import ReducedStatus
 
+
+class NotSmall(UserWarning):
+    """A closure that is the first order of an expansion is used where that is not small."""
+
+
 ERRORS: dict[int, tuple[type[Exception], str]] = {
     ReducedStatus.NO_ROOT: (
         ArithmeticError,

@@ -1,6 +1,6 @@
 """The closures of the reduced theory, one file each."""
 
-from analytic.scalar.closures.base import Closure
+from analytic.scalar.closures.base import NOT_SMALL, Closure, NotSmall
 from analytic.scalar.closures.equivalent_kernel import EQUIVALENT_KERNEL
 from analytic.scalar.closures.one_over_n import ONE_OVER_N
 from analytic.scalar.closures.ridge import RIDGE
@@ -25,4 +25,4 @@ def include_complexity(assumed: Closure, wanted: bool | None) -> bool:
     return assumed.includes_complexity if wanted is None else wanted
 
 
-__all__ = ["CLOSURES", "DEFAULT", "Closure", "closure", "include_complexity"]
+__all__ = ["CLOSURES", "DEFAULT", "NOT_SMALL", "Closure", "NotSmall", "closure", "include_complexity"]

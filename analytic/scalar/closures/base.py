@@ -2,9 +2,44 @@
 
 from dataclasses import dataclass
 
-from sympy import Expr
+from sympy import Expr, diff, limit, oo
 
-from analytic.symbols import N, S, T, kappa, lam_inert, lam_star, n, sigma2
+from analytic.symbols import N, S, T, kappa, lam, lam_inert, lam_star, n, sigma2
+
+NOT_SMALL = (
+    "closure {closure!r} at n = {n}: what its first order in 1/n leaves out may be {left_out:.2g} times "
+    "alpha (inf: its orders grow); use closure='ridge', which sums all orders"
+)
+
+
+class NotSmall(UserWarning):
+    """A closure that is the first order of an expansion is used where that is not small."""
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """What a closure that takes alpha to first order in kappa - sigma^2/n leaves out (derived).
+
+    In the setting alone: lambda_0 = lambda, and lambda_* where it makes the correction largest.
+
+    Attributes
+    ----------
+    correction : Expr
+        (kappa - sigma^2/n)/(lambda + sigma^2/n): what first order takes from alpha, over alpha.
+    growth : Expr
+        The ratio of successive orders of kappa in 1/n. They do not add up to anything from 1 on.
+    trusted : float
+        The largest `left_out` that is not warned of.
+    """
+
+    correction: Expr
+    growth: Expr
+    trusted: float
+
+    @property
+    def left_out(self) -> Expr:
+        """All further orders over the whole of alpha, at most; where `growth` < 1."""
+        return self.correction * (self.correction + self.growth / (1 - self.growth))
 
 
 @dataclass(frozen=True)
@@ -24,8 +59,8 @@ class Closure:
         The assumption, in one sentence.
     source : str
         "Eq. (n)" of the paper or "derived".
-    first_order : bool
-        alpha is taken to first order in kappa - sigma^2/n.
+    truncation : Truncation, optional
+        alpha is taken to first order in kappa - sigma^2/n, and what that leaves out.
     includes_complexity : bool
         Whether (1/2) log det K_f is part of the free energy, unless the user says otherwise.
     """
@@ -34,8 +69,13 @@ class Closure:
     condition: Expr
     statement: str
     source: str
-    first_order: bool = False
+    truncation: Truncation | None = None
     includes_complexity: bool = False
+
+    @property
+    def first_order(self) -> bool:
+        """Whether alpha is taken to first order in kappa - sigma^2/n."""
+        return self.truncation is not None
 
     @property
     def least_patch(self) -> int:
@@ -55,3 +95,11 @@ def other_modes() -> Expr:
 
 
 BARE_RIDGE = sigma2 / n
+
+
+def truncation(trusted: float) -> Truncation:
+    """Of the sum over modes, taken at kappa = sigma^2/n in place of kappa."""
+    largest = limit(other_modes(), lam_star, oo).subs(lam_inert, lam) / n
+    at_bare = {kappa: BARE_RIDGE}
+    correction = largest.subs(at_bare) / (lam + BARE_RIDGE)
+    return Truncation(correction, diff(largest, kappa).subs(at_bare), trusted)
