@@ -4,10 +4,10 @@
 `numerics/_generated` by ``python -m analytic``.
 """
 
-from analytic.breakdown import Breakdown, breakdown
-from analytic.certificates import Certificate, certify, certify_cubic
-from analytic.finite_patch import FinitePatch, finite_patch
 from analytic.reduced import ReducedEquation, reduced_equation
+from analytic.scalar.finite_patch import FinitePatch, finite_patch
+from analytic.series.breakdown import Breakdown, breakdown
+from analytic.series.certificates import Certificate, certify, certify_cubic
 
 __all__ = [
     "Breakdown",

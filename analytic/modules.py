@@ -1,14 +1,10 @@
 """Every file under numerics/_generated."""
 
 from analytic.activations import ACTIVATIONS
-from analytic.closures import CLOSURES, closure
 from analytic.codegen import module
-from analytic.equation import derived
+from analytic.emit import scalar_files
 from analytic.kernel_modules import activation_module, numpy_module
 from analytic.mean_modules import relu_module, series_module
-from analytic.one_over_n_module import one_over_n_module
-from analytic.reduced_module import solver_module
-from analytic.ridge_module import ridge_module
 
 # Kernels over (variance, mean) of each unit: the ReLU, and what activations without a closed form share.
 WITH_MEANS = ("relu", "series")
@@ -41,23 +37,10 @@ def _load(name: str, suffix: str) -> ModuleType:
     return module(title, imports, body)
 
 
-def solver_source(name: str) -> str:
-    """numerics/_generated/reduced_<closure>.py."""
-    write = {
-        "equivalent_kernel": solver_module,
-        "one_over_n": one_over_n_module,
-        "ridge": ridge_module,
-    }
-    assumed = closure(name)
-    return write[name](derived(name, "erf", assumed.includes_complexity))
-
-
 def generated_files() -> dict[str, str]:
     """File name under numerics/_generated -> text, for everything that is committed there."""
     files = {"__init__.py": registry_module(), "relu.py": relu_module(), "series.py": series_module()}
     for name in ACTIVATIONS:
         files[f"{name}.py"] = activation_module(name)
         files[f"{name}_numpy.py"] = numpy_module(name)
-    for name in CLOSURES:
-        files[f"reduced_{name}.py"] = solver_source(name)
-    return files
+    return files | scalar_files()

@@ -5,6 +5,8 @@
 >>> eq.steps, eq.solve(n=1600, C=640), eq.roots(n=1600, C=640)  # doctest: +SKIP
 """
 
+import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
@@ -31,15 +33,17 @@ from sympy import (
 from sympy import discriminant as sympy_discriminant
 from sympy import latex as sympy_latex
 
-from analytic import closures, expansion
-from analytic.breakdown import breakdown
-from analytic.closures import DEFAULT
-from analytic.equation import Equation, derived
-from analytic.modules import solver_source
-from analytic.observables import State
-from analytic.reduced_module import compile_residual
-from analytic.series import algebraic_series
-from analytic.singularities import BranchPoint, Root, branch_points, conjugate
+from analytic.emit import compile_residual, solver_source
+from analytic.scalar import closures
+from analytic.scalar.arguments import as_mpf, exact_values, whole
+from analytic.scalar.closures import DEFAULT
+from analytic.scalar.equation import Equation, derived
+from analytic.scalar.observables import State
+from analytic.series import expansion, roots
+from analytic.series.breakdown import breakdown
+from analytic.series.power_series import algebraic_series
+from analytic.series.roots import Root
+from analytic.series.singularities import BranchPoint, branch_points, conjugate
 from analytic.symbols import ARGUMENTS, C, T, alpha, lam, n, x
 
 PATCHES = ("large", "rayleigh", "eigenvalue")
@@ -48,7 +52,7 @@ PATCHES = ("large", "rayleigh", "eigenvalue")
 class ReducedEquation(Equation):
     """P(alpha) = 0 for the train discrepancy alpha = eps.y/y.y, with its derivation and all that follows.
 
-    Its fields are those of `analytic.equation.Equation`.
+    Its fields are those of `analytic.scalar.equation.Equation`.
     """
 
     @property
@@ -74,11 +78,13 @@ class ReducedEquation(Equation):
         ValueError
             Where the closure has no physical root.
         """
-        return expansion.physical(self, digits, values)
+        found = roots.physical(self, digits, values)
+        self._warn_where_not_small(values)
+        return found
 
     def state(self, root: Any, *, digits: int = 30, **values: Any) -> State:
         """r, chi, kappa, ... that belong to a root alpha of P."""
-        return expansion.state(self, root, digits, values)
+        return roots.state(self, root, digits, values)
 
     def series(self, order: int, of: str = "alpha", *, digits: int = 50, **values: Any) -> list[Any]:
         """c_0..c_order of sum_k c_k / C^k around the Gaussian-process limit.
@@ -95,6 +101,7 @@ class ReducedEquation(Equation):
             where the Gaussian-process limit is rational (not for the ridge closure).
         """
         expansion.checked(of)
+        order = whole("order", order, 0)
         if not values:
             return self._symbolic_series(order, of)
         return expansion.series(self, order, of, digits, values)
@@ -145,6 +152,24 @@ class ReducedEquation(Equation):
             raise ValueError(f"{by!r} is not an argument; give one of the names {', '.join(ARGUMENTS)}")
         return -diff(self.residual, symbol) / diff(self.residual, alpha)
 
+    def _warn_where_not_small(self, values: Mapping[str, Any]) -> None:
+        """Warn of numbers at which the closure's first order in 1/n leaves out too much."""
+        truncation = closures.closure(self.closure).truncation
+        if truncation is None:
+            return
+        at = {lam: self.eigenvalue, T: self.rest}
+        numbers = exact_values(values, self.least_patch)
+        growth = float(truncation.growth.subs(at).subs(numbers))
+        left_out = float(truncation.left_out.subs(at).subs(numbers)) if growth < 1 else math.inf
+        if left_out > truncation.trusted:
+            warnings.warn(
+                closures.NOT_SMALL.format(
+                    closure=self.closure, n=mpmath.nstr(as_mpf(numbers[n]), 6), left_out=left_out
+                ),
+                closures.NotSmall,
+                stacklevel=3,
+            )
+
     def limits(self) -> dict[str, Expr]:
         """alpha at C = inf, and what alpha sqrt(1/C) -> as C -> 0 (frozen: chi = 1)."""
         # At C = inf the complexity plays no part.
@@ -158,13 +183,16 @@ class ReducedEquation(Equation):
 
     def roots(self, *, digits: int = 30, **values: Any) -> list[Root]:
         """All real roots, isolated by exact arithmetic; the physical one marked, and why."""
-        return expansion.roots(self, digits, values)
+        found = roots.roots(self, digits, values)
+        self._warn_where_not_small(values)
+        return found
 
     def branch_points(self, *, digits: int = 30, **values: Any) -> list[BranchPoint]:
         """The complex C at which two roots meet, and whether the physical root is one of them.
 
         All of the cubic; for the other closures those nearest to 1/C = 0 on the physical sheet.
         """
+        digits = whole("digits", digits, 1)
         if self.closure != "equivalent_kernel":
             nearest = breakdown(self, digits=max(60, digits + 30), **values).branch_point
             with mpmath.workdps(digits + 20):
@@ -224,15 +252,15 @@ def reduced_equation(
     Parameters
     ----------
     closure : str
-        "ridge" (effective ridge), "equivalent_kernel" (Eq. 9 with q = 1) or "one_over_n".
+        "ridge" (effective ridge), "equivalent_kernel" (Eq. (9) with q = 1) or "one_over_n".
     activation : str
         "erf" or "linear".
     include_complexity : bool, optional
-        Keep (1/2) log det K_f in the free energy. None: yes for "ridge"; True with another closure
-        raises.
+        Keep the complexity, (1/2) log det K_f, in the free energy. None: yes for "ridge"; True with
+        another closure raises. The KL of the weights is always kept.
     patch : str
         lambda of the numbers: "large" (its limit at large patch size S), or at the given S "rayleigh"
-        (the Rayleigh quotient of w.x, which Eq. 9 wants) or "eigenvalue" (of the kernel's top linear
+        (the Rayleigh quotient of w.x, which Eq. (9) wants) or "eigenvalue" (of the kernel's top linear
         mode). They differ by 2 % at S = 16 and .5 % at S = 64.
 
     Raises

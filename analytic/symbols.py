@@ -80,7 +80,33 @@ a = Symbol("a", positive=True)
 mu = Symbol("mu", positive=True)
 t = Symbol("t", nonnegative=True)
 
-# Argument names of `numerics.reduced` (and of every compiled kernel), in their order.
+# The one_over_n closure in units of w0 = lambda + sigma^2/n: nu = (lambda_* - lambda)/w0, A = n alpha w0,
+# kappa - sigma^2/n = d + e (nu + mu)/(1 + nu), rest = T/w0; and 1/C in those of t = t1/C.
+w0 = Symbol("w0", positive=True)
+nu = Symbol("nu", nonnegative=True)
+A = Symbol("A", real=True)
+d = Symbol("d", real=True)
+e = Symbol("e", real=True)
+rest = Symbol("rest", nonnegative=True)
+
+# The ridge closure in units of lambda: W = 1/(n alpha lambda), k = kappa/lambda, tau = (sigma^2 + T)/lambda,
+# f = lambda_*/(lambda_* + kappa); 1/C acts in y = |a*|^2|w*|^2/(C lambda) and c = N/C. What is solved
+# for is delta = W - floor, the distance to kappa = 0, and lift = (W - floor)(W + y/floor).
+W = Symbol("W", positive=True)
+k = Symbol("k", positive=True)
+f = Symbol("f", positive=True)
+y = Symbol("y", nonnegative=True)
+c = Symbol("c", nonnegative=True)
+tau = Symbol("tau", positive=True)
+delta = Symbol("delta", nonnegative=True)
+floor = Symbol("floor", positive=True)
+lift = Symbol("lift", nonnegative=True)
+
+share = Symbol("share", positive=True)  # lambda_0/(lambda_0 + kappa)
+ratio = Symbol("ratio", positive=True)  # r = l_*/l_GP where it is the unknown
+pi_ball = Symbol("pi_ball", positive=True)  # pi as an interval
+
+# Argument names of `numerics.reduced` (and of every compiled kernel), in their order; their defaults.
 ARGUMENTS = {
     "n": n,
     "C": C,
@@ -99,3 +125,12 @@ DEFAULTS = {
     "readout_variance": "2",
     "target_norm2": "1",
 }
+
+
+def in_code(name: str) -> Symbol:
+    """A variable of generated code, where nothing but the name counts."""
+    return Symbol(name)
+
+
+# The arguments, and lambda (a keyword of Python), as generated code calls them.
+IN_CODE = {symbol: in_code(name) for name, symbol in ARGUMENTS.items()} | {lam: in_code("lam")}

@@ -131,7 +131,7 @@ def dense(pixels: int, pools: Sequence[Sequence[int]] | None = None) -> Receptiv
 
 
 def blocks(pixels: int, window: int) -> Receptive:
-    """Non-overlapping windows over neighbours: slot i of output pixel j sees pixel i + j window (Eq. (14))."""
+    """Windows side by side: slot i of output pixel j sees pixel i + j window, Eq. (14)."""
     if window < 1 or pixels % window:
         raise ValueError(
             f"a window of {window} does not divide the {pixels} pixels it is to cover; choose a divisor"

@@ -140,6 +140,9 @@ SCALAR_GP = "tests/test_reduced.py::test_infinite_width_is_the_gaussian_process"
 SCALAR_ROOTS = "tests/test_reduced.py::test_roots_over_six_decades_by_sign_change_and_exact_count[1000]"
 SCALAR_RATIO = "tests/test_reduced.py::test_ratio_and_chi_over_six_decades"
 SCALAR_SLOPE = "tests/test_reduced.py::test_first_order_is_the_slope_at_infinite_width"
+LEFT_OUT = "tests/test_closures.py::test_what_the_warning_says_is_left_out_bounds_the_distance_to_the_ridge"
+RIDGE_ROOTS = "tests/test_closures.py::test_polynomial_and_generated_kernel_agree[ridge-True]"
+FOLD = "tests/test_closures.py::test_the_two_layers_agree_on_where_one_over_n_ends"
 SCALAR_BRANCH = "tests/test_reduced.py::test_branch_points_agree_with_continuation_in_the_complex_plane"
 
 
@@ -680,7 +683,7 @@ MUTATIONS = [
         ("1 - u for 1 + u", "Mul(1 - u, 1 + u", "Mul(1 - u, 1 - u", PULL),
     ),
     *_in(
-        "analytic/free_energy.py",
+        "analytic/scalar/free_energy.py",
         ("KL loses 1/2 (reduced)", "log(ratio)) / 2", "log(ratio))", LINEAR_NETWORK),
         ("sign of log in KL (reduced)", "ratio - 1 - log(ratio)", "ratio - 1 + log(ratio)", LINEAR_NETWORK),
         ("twice the fit (reduced)", "Integer(2)", "Integer(1)", LINEAR_NETWORK),
@@ -689,27 +692,53 @@ MUTATIONS = [
         ("readout not averaged over patches", "sigma_a2 / N", "sigma_a2", SCALAR_GP),
     ),
     *_in(
-        "analytic/closures/equivalent_kernel.py",
+        "analytic/scalar/closures/equivalent_kernel.py",
         ("ridge not per sample", "n * kappa - sigma2", "kappa - sigma2", LINEAR_NETWORK),
     ),
     *_in(
-        "analytic/series.py",
+        "analytic/scalar/closures/base.py",
+        ("a series summed to one term", "self.growth / (1 - self.growth)", "self.growth", LEFT_OUT),
+        ("modes along w* not learned", "limit(other_modes(), lam_star, oo)", "other_modes()", LEFT_OUT),
+    ),
+    *_in(
+        "analytic/templates/scalar_truncation.py",
+        ("a sum of orders that grow", "if growth < 1.0 else inf", "if growth < 2.0 else inf", LEFT_OUT),
+    ),
+    *_in(
+        "analytic/templates/scalar_ridge.py",
+        ("r in units of W", "W * share, inert", "share, inert", RIDGE_ROOTS),
+        ("chi without its square", "inert, y / (W * W)", "inert, y / W", RIDGE_ROOTS),
+    ),
+    *_in(
+        "analytic/templates/scalar_one_over_n.py",
+        (
+            "past the fold",
+            "            return 0.0, 0.0, 0.0, NOT_PHYSICAL\n        high = end",
+            "            high = end",
+            FOLD,
+        ),
+    ),
+    *_in(
+        "analytic/series/power_series.py",
         ("a wrong order in the series", "-defect / slope", "defect / slope", KNOWN_SERIES),
     ),
     *_in(
-        "analytic/reduced_module.py",
+        "analytic/emit/equivalent_kernel.py",
         (
             "slope at the process not in units of alpha",
-            "slope_in_1_C = _ALPHA_GP * t_of",
-            "slope_in_1_C = t_of",
+            "slope_in_1_C = _ALPHA_GP * t",
+            "slope_in_1_C = t",
             SCALAR_SLOPE,
         ),
     ),
     *_in(
-        "analytic/templates/reduced_loops.py",
-        ("wrong side of the bracket", "low = a if P > 0.0", "low = a if P < 0.0", SCALAR_ROOTS),
+        "analytic/templates/scalar_loops.py",
+        ("wrong side of the bracket", "low = z if value > 0.0", "low = z if value < 0.0", SCALAR_ROOTS),
+    ),
+    *_in(
+        "analytic/templates/scalar_equivalent_kernel.py",
         ("upper end of the bracket", "min(1.0, 1.0 / sqrt(t))", "min(1.0, 0.5 / sqrt(t))", SCALAR_ROOTS),
-        ("chi linear in alpha", "chi[i] = t * a * a", "chi[i] = t * a", SCALAR_RATIO),
+        ("chi linear in alpha", "inert, t * a * a", "inert, t * a", SCALAR_RATIO),
         ("l_* without mu", "gap / (mu * a)", "gap / a", SCALAR_RATIO),
         ("the other branch point", "-(c1 + size)", "-(c1 - size)", SCALAR_BRANCH),
     ),

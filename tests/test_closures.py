@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from analytic import reduced_equation
-from analytic.closures import CLOSURES
+from analytic.scalar.closures import CLOSURES
 from analytic.symbols import ARGUMENTS
 from numerics import reduced
-from numerics._generated import reduced_ridge
+from numerics._generated import reduced_one_over_n, reduced_ridge
 
 # n = 1600 and the defaults; from an independent solver, to the digits printed.
 RIDGE = {1280: (0.4257, 1.389), 640: (0.3653, 1.695), 320: (0.2981, 2.183), 160: (0.2335, 2.916)}
+anywhere = pytest.mark.filterwarnings("ignore:closure 'one_over_n'")  # also where that is off
 VARIANTS = [("one_over_n", None), ("ridge", False), ("ridge", True)]
 
 
@@ -76,6 +77,7 @@ def test_table_of_the_ridge_closure():
     assert round(reduced.alpha(1600, math.inf, closure="one_over_n"), 3) == 0.603
 
 
+@anywhere
 @pytest.mark.parametrize(("closure", "complexity"), VARIANTS)
 def test_stationarity_conditions_to_40_digits(closure, complexity):
     """Newton on all four conditions at once moves alpha by less than 1e-12."""
@@ -154,7 +156,7 @@ def test_one_over_n_says_where_it_ends():
         reduced.first_order(380, closure="one_over_n")
     with pytest.warns(RuntimeWarning, match="1 of 2"):
         found = reduced.solve([380, 1600], 640, closure="one_over_n")
-    assert list(found.status) == [reduced.Status.NOT_PHYSICAL, reduced.Status.SOLVED]
+    assert list(found.status) == [reduced.ReducedStatus.NOT_PHYSICAL, reduced.ReducedStatus.SOLVED]
     assert np.isnan(found.alpha[0])
 
 
@@ -198,10 +200,10 @@ def test_observables_are_series_of_the_same_state():
 def test_every_entry_over_eight_decades_is_answered(closure, complexity):
     """The solvers stop at the rounding of their residual, wherever that is."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # entries of one_over_n without a physical root
+        warnings.simplefilter("ignore")  # entries of one_over_n without a physical root, or far off
         found = reduced.solve(*draw(50_000, 22, 4), closure=closure, include_complexity=complexity)
-    assert not np.any(found.status == reduced.Status.NO_ROOT)
-    assert np.all(found.alpha[found.status == reduced.Status.SOLVED] > 0)
+    assert not np.any(found.status == reduced.ReducedStatus.NO_ROOT)
+    assert np.all(found.alpha[found.status == reduced.ReducedStatus.SOLVED] > 0)
     if closure == "ridge":
         assert np.all(found.overlap_ratio > 0)
         # 1 - 2 ulp: r = W f with f rounded.
@@ -234,6 +236,7 @@ def test_limits_with_complexity_are_those_without():
     assert reduced_equation("ridge").limits() == {"C -> inf": plain}
 
 
+@anywhere
 def test_the_two_layers_agree_on_where_one_over_n_ends():
     """Past its fold another branch still has positive alpha, r and kappa: neither layer takes it."""
     eq = reduced_equation("one_over_n")
@@ -283,3 +286,69 @@ def test_lambda_at_finite_patch_size_as_an_option():
         reduced_equation(patch="small")
     with pytest.raises(ValueError, match="patch='large'"):
         finite.compile()
+
+
+@pytest.mark.parametrize(("n", "off"), [(1490, 0.12), (1000, 0.2), (500, 0.26), (400, 0.9)])
+def test_first_order_in_1_over_n_warns_where_it_is_far_off(n, off):
+    """At C = inf alpha is that far from the ridge; both layers name n, the same number and the remedy."""
+    eq = reduced_equation("one_over_n")
+    said = []
+    for ask in (
+        lambda: reduced.alpha(n, math.inf, closure="one_over_n"),
+        lambda: reduced.solve(n, math.inf, closure="one_over_n"),
+        lambda: reduced.first_order(n, closure="one_over_n"),
+        lambda: eq.roots(n=n, C=640),
+        lambda: eq.solve(n=n, C=640),
+    ):
+        with pytest.warns(UserWarning, match=f"one_over_n' at n = {n}.*closure='ridge'") as caught:
+            ask()
+        assert len(caught) == 1
+        assert caught[0].filename == __file__
+        said.append(str(caught[0].message).replace(f"{n}.0", f"{n}"))
+    assert len(set(said)) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", reduced.NotSmall)
+        wrong = reduced.alpha(n, math.inf, closure="one_over_n") / reduced.alpha(n, math.inf) - 1
+    assert abs(wrong) > off
+
+
+def test_first_order_in_1_over_n_is_silent_where_it_is_near_the_ridge():
+    for n in (1600, 5000, 10**6):
+        found = reduced.solve(n, [math.inf, 640, 80], closure="one_over_n")
+        assert np.all(
+            abs(found.alpha / reduced.alpha(n, [math.inf, 640, 80], include_complexity=False) - 1) < 0.12
+        )
+        reduced_equation("one_over_n").roots(n=n, C=640)
+    reduced.alpha([400, 1600], 640)  # nor do the other closures say anything
+    reduced.first_order(400, closure="equivalent_kernel")
+
+
+def test_an_array_is_warned_of_once_and_of_its_worst_entry():
+    with pytest.warns(reduced.NotSmall, match="at n = 400") as caught:
+        reduced.solve([5000, 400, 1000], [[640], [80]], closure="one_over_n")
+    assert len(caught) == 1
+    assert reduced.alpha(np.empty(0), 640, closure="one_over_n").size == 0
+
+
+def test_what_the_warning_says_is_left_out_bounds_the_distance_to_the_ridge():
+    """alpha of both closures on random settings, learning included; the bound written out by hand."""
+    points = draw(20_000, 33)
+    n, _, N, S, noise, weight, readout, _ = points
+    c = 2 * weight / (1 + 2 * weight)
+    lam = 2 * readout * c / (np.pi * N * S)
+    T, s = 2 * readout / np.pi * (np.arcsin(c) - c), noise / n
+    share = lam / (lam + s)
+    correction = (T / n + s / n * N * (1 + (S - 1) * share)) / (lam + s)
+    growth = N * (1 + (S - 1) * share**2) / n
+    with np.errstate(divide="ignore"):
+        bound = np.where(growth < 1, correction * (correction + growth / (1 - growth)), np.inf)
+    left_out = np.empty(n.size)
+    reduced_one_over_n.left_out(tuple(points), left_out)
+    np.testing.assert_allclose(left_out, bound, rtol=1e-8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        first = reduced.alpha(*points, closure="one_over_n")
+    wrong = abs(first / reduced.alpha(*points, include_complexity=False) - 1)
+    known = np.isfinite(first) & np.isfinite(bound)
+    assert known.sum() > 5000
+    assert np.all(wrong[known] <= bound[known] + 1e-9)

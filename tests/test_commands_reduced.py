@@ -19,7 +19,7 @@ def test_alpha_table_and_file(tmp_path, capsys):
     with np.load(out) as saved:
         np.testing.assert_array_equal(saved["C"], [640, 80, np.inf])
         np.testing.assert_array_equal(saved["ridge_alpha"], reduced.alpha([[380], [1600]], [640, 80, np.inf]))
-        assert saved["one_over_n_status"][0, 0] == reduced.Status.NOT_PHYSICAL
+        assert saved["one_over_n_status"][0, 0] == reduced.ReducedStatus.NOT_PHYSICAL
 
 
 def test_without_complexity(capsys):

@@ -1,5 +1,6 @@
 """The vectorised reduced solver against exact root counts, 50 digits, series and limits."""
 
+import inspect
 import math
 import warnings
 from fractions import Fraction
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytic import reduced_equation
+from analytic.symbols import ARGUMENTS, DEFAULTS
 from numerics import reduced
 
 CLOSURE = "equivalent_kernel"
@@ -161,7 +163,7 @@ def test_a_bad_entry_of_an_array_is_nan_with_one_warning():
     with pytest.warns(RuntimeWarning, match="3 of 5 entries") as caught:
         solution = reduced.solve(1600, [640, -1, math.nan, 0, math.inf], closure=CLOSURE)
     assert len(caught) == 1
-    bad, good = reduced.Status.BAD_ARGUMENT, reduced.Status.SOLVED
+    bad, good = reduced.ReducedStatus.BAD_ARGUMENT, reduced.ReducedStatus.SOLVED
     np.testing.assert_array_equal(solution.status, [good, bad, bad, bad, good])
     np.testing.assert_array_equal(np.isnan(solution.alpha), solution.status == bad)
     np.testing.assert_array_equal(np.isnan(solution.chi), solution.status == bad)
@@ -190,6 +192,11 @@ def test_a_bad_entry_of_an_array_is_nan_with_one_warning():
         ({"patch_size": 1j}, "patch_size must be a real number"),
         ({"n": True}, "n must be a real number"),
         ({"n": [1, 2], "C": [1, 2, 3]}, r"n \(2,\), C \(3,\)"),
+        ({"n": 10**400}, "n is an integer too large for a float"),
+        ({"n": [10**400, 1]}, "n is an integer too large for a float"),
+        ({"n": ["many"] * 10**5}, "n must be a real number or an array of them, not .{1,200}$"),
+        ({"n": [None, 1]}, "n must be a real number"),
+        ({"n": [[1, 2], [3]]}, "n is ragged"),
         ({"closure": "kriging"}, "available: equivalent_kernel, one_over_n, ridge"),
     ],
 )
@@ -216,3 +223,33 @@ def test_float_argument_means_its_decimal_to_double_precision():
     exact = reduced_equation(closure=CLOSURE).roots(n=1600, C=640, noise_variance=Fraction(1, 10))
     (root,) = [float(r.value) for r in exact if r.physical]
     assert reduced.alpha(1600, 640, closure=CLOSURE) == pytest.approx(root, rel=1e-14)
+
+
+def test_numbers_of_any_type_are_taken():
+    """Integers beyond 64 bits, fractions, arrays of objects and NumPy's own: each means its float."""
+    expected = reduced.alpha(1600.0, 640.0, closure=CLOSURE)
+    for n in (1600, np.int8(16) * np.int16(100), np.uint64(1600), Fraction(1600), np.float32(1600)):
+        assert reduced.alpha(n, 640, closure=CLOSURE) == expected
+    assert reduced.alpha(10**30, 640) == reduced.alpha(1e30, 640)
+    mixed = np.array([10**30, Fraction(3200, 2), 1600.0], dtype=object)
+    np.testing.assert_array_equal(
+        reduced.alpha(mixed, 640, closure=CLOSURE), reduced.alpha([1e30, 1600, 1600], 640, closure=CLOSURE)
+    )
+
+
+def test_every_function_has_the_arguments_and_defaults_of_the_setting():
+    names = list(ARGUMENTS)
+    for function, expected in (
+        (reduced.solve, names),
+        (reduced.alpha, names),
+        (reduced.first_order, [name for name in names if name != "C"]),
+        (reduced.branch_points, [name for name in names if name != "C"]),
+    ):
+        found = inspect.signature(function).parameters
+        assert [name for name, p in found.items() if p.kind is p.POSITIONAL_OR_KEYWORD] == expected
+        for name, value in DEFAULTS.items():
+            assert found[name].default == float(value)
+    with pytest.raises(TypeError, match=r"alpha: .*'width'; the arguments are n, C, n_patches=20"):
+        reduced.alpha(1600, 640, width=3)
+    with pytest.raises(TypeError, match="first_order: missing a required argument: 'n'"):
+        reduced.first_order()

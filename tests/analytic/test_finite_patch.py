@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from analytic.finite_patch import finite_patch
+from analytic.scalar.finite_patch import finite_patch
 
 # S: Rayleigh quotient, eigenvalue; from an independent program, to the digits printed.
 PRINTED = {16: (0.9793, 0.99758), 64: (0.99495, 0.99984), 256: (0.99875, 0.99999)}

@@ -1,17 +1,19 @@
 """The derived reduced equation against Eq. (9), a solvable network, and itself by other routes."""
 
 import math
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
 import sympy
 
-from analytic import reduced_equation
-from analytic.closures import closure
-from analytic.free_energy import linear_response
-from analytic.series import algebraic_series
+from analytic import breakdown, reduced_equation, symbols
+from analytic.scalar.closures import closure
+from analytic.scalar.free_energy import linear_response
+from analytic.series.power_series import algebraic_series
 from analytic.symbols import (
     C,
     N,
@@ -317,3 +319,35 @@ def test_bad_names(eq):
     with pytest.raises(ValueError, match="is not an argument"):
         eq.derivative(lam)
     assert closure("equivalent_kernel").statement
+
+
+@pytest.mark.parametrize("order", [1.5, -1, True, "2", None])
+def test_orders_and_digits_are_whole_numbers(eq, order):
+    """With and without numbers: one sentence that names the argument and says what to give."""
+    for call in (
+        lambda: eq.series(order),
+        lambda: eq.series(order, n=1600),
+        lambda: breakdown(eq, n=1600).series(640, order),
+    ):
+        with pytest.raises(
+            ValueError, match=f"order={order!r} must be a whole number of at least 0; give order=0"
+        ):
+            call()
+    for call in (eq.solve, eq.roots, lambda **g: eq.series(2, **g), eq.branch_points):
+        with pytest.raises(ValueError, match=f"digits={order!r} must be a whole number of at least 1"):
+            call(n=1600, C=640, digits=order)
+
+
+def test_numbers_beyond_doubles_and_of_numpy_are_exact(eq):
+    state = eq.solve(n=10**30, C=640)
+    with mpmath.workdps(40):
+        assert abs(state.alpha / eq.solve(n=np.float64(1e30), C=np.int64(640)).alpha - 1) < 1e-25
+    assert eq.solve(n=10**400, C=Fraction(1, 10**400)).alpha > 0
+    assert len(eq.series(np.int64(2), n=np.int32(1600))) == 3
+
+
+def test_symbols_are_made_in_one_file():
+    """Two symbols of one name and different assumptions are different objects; temporaries apart."""
+    folder = Path(symbols.__file__).parent
+    makers = {path.name for path in folder.rglob("*.py") if re.search(r"\bSymbol\(", path.read_text())}
+    assert makers == {"symbols.py", "codegen.py"}

@@ -91,9 +91,7 @@ def test_a_problem_with_parts_beside_it_or_a_network_without_them_is_refused(ver
     assert list(inspect.signature(verb).parameters)[:3] == ["net", "X", "y"]
     with pytest.raises(ValueError, match="y: the problem has its own; leave it out"):
         verb(Problem(*parts), y=parts[2])
-    with pytest.raises(
-        ValueError, match=r"noise_variance: missing; give net, X, y and noise_variance"
-    ):
+    with pytest.raises(ValueError, match=r"noise_variance: missing; give net, X, y and noise_variance"):
         verb(*parts[:3])
     with pytest.raises(ValueError, match="net is a int; make a network"):
         verb(3)
