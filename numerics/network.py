@@ -174,7 +174,7 @@ def _network(
     flat: bool,
 ) -> Network:
     named(activation)
-    many = isinstance(weight_variance, Sequence) and not isinstance(weight_variance, str)
+    many = _is_sequence(weight_variance)
     variances = tuple(weight_variance) if many else (weight_variance,) * len(widths)  # type: ignore[arg-type]
     if len(variances) != len(widths):
         raise ValueError(
@@ -193,13 +193,18 @@ def _network(
 
 
 def _widths(value: float | Sequence[float], name: str, layers: int | None = None) -> Widths:
-    many = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) and np.ndim(value) == 1
-    given = tuple(value) if many else (value,) * (layers or 1)  # type: ignore[arg-type]
+    given = tuple(value) if _is_sequence(value) else (value,) * (layers or 1)  # type: ignore[arg-type]
     if not given or (layers is not None and len(given) != layers):
         raise ValueError(
             f"{name}={value!r} must be one number or one per hidden layer ({layers or 'at least one'})"
         )
     return tuple(checks.width(width, name) for width in given)
+
+
+def _is_sequence(value: float | Sequence[float]) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def inverse_widths(net: Network) -> tuple[float, ...]:
