@@ -77,12 +77,12 @@ def _receptive(field: int | str | Receptive, count: int) -> Receptive:
                 f"a receptive field sees pixel {field.pixels_in - 1}, but there are {count} pixels"
             )
         return field
-    if field in ("all", "per_pixel"):
+    if isinstance(field, str) and field in ("all", "per_pixel"):
         return pixels.dense(count)
-    if field == "global_pooling":
+    if isinstance(field, str) and field == "global_pooling":
         return pixels.dense(count, pools=[range(count)])
-    if isinstance(field, int):
-        return pixels.blocks(count, field)
+    if isinstance(field, int | np.integer) and not isinstance(field, bool):
+        return pixels.blocks(count, int(field))
     raise ValueError(
         f"{field!r} is no receptive field; give a window (a whole number), 'all', 'per_pixel', "
         "'global_pooling' or a numerics.pixels.Receptive"
@@ -128,6 +128,8 @@ def cnn(
         Naming the argument and the remedy.
     """
     widths = _widths(channels, "channels")
+    if not isinstance(windows, Sequence) or isinstance(windows, str):
+        raise ValueError(f"windows={windows!r} must be a sequence with one entry per layer, such as (6,)")
     if len(windows) != len(widths) - 1:
         raise ValueError(
             f"windows={tuple(windows)!r} must have one entry per convolutional layer above the first, "

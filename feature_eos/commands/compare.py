@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -111,15 +110,17 @@ def _dataset(options: argparse.Namespace) -> Dataset:
 
 def _from_file(path: Path, n: int | None, n_test: int | None) -> Dataset:
     """The first n training and n_test test samples of an .npz with X, y and optionally X_test, y_test."""
-    if not path.exists():
+    if not path.is_file():
         raise ValueError(f"--data {path}: no such file; give an .npz with X and y, or 'digits'")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("X", "y", "X_test", "y_test") if name in file.files}
-    except (ValueError, OSError, AttributeError, zipfile.BadZipFile) as broken:
-        raise ValueError(f"--data {path}: not a readable .npz of number arrays ({broken})") from None
+        arrays = files.read_arrays(path, ("X", "y", "X_test", "y_test"))
+    except ValueError as other:
+        raise ValueError(
+            f"--data {other}; put X (n, patches, pixels) and y into one: np.savez(file, X=X, y=y)"
+        ) from None
     if not {"X", "y"} <= arrays.keys():
-        raise ValueError(f"--data {path}: has {sorted(arrays)}, but needs X and y (np.savez(file, X=X, y=y))")
+        names = ", ".join(files.array_names(path)) or "nothing"
+        raise ValueError(f"--data {path}: has {names}, but needs X and y (np.savez(file, X=X, y=y))")
     if ("X_test" in arrays) != ("y_test" in arrays):
         raise ValueError(f"--data {path}: X_test and y_test come together; add the missing one")
     X = checks.inputs(arrays["X"], flat=False)

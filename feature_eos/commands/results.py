@@ -66,7 +66,10 @@ def find(folder: Path, target: Problem, tol: float, overwrite: bool = False) -> 
     path = file_of(folder, target.net.widths)
     if overwrite or not path.exists():
         return None
-    found = storage.load(path)
+    try:
+        found = storage.load(path)
+    except ValueError as other:
+        raise ValueError(f"{other}; --overwrite solves it anew, in place of this file") from None
     if not archive.same_problem(found.problem, target):
         raise ValueError(
             f"{path} is of another problem (network, data or noise); choose another folder, or --overwrite"

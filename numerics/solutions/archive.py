@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from numerics import checks, pixels
 from numerics.activations import BUILT_IN, named
 from numerics.free_energy.problem import Problem, problem
-from numerics.machine.files import write_atomically
+from numerics.machine.files import in_short, read_arrays, write_atomically
 from numerics.network import Network
 from numerics.pixels import Receptive
 from numerics.solving.outcome import Status
@@ -67,32 +68,83 @@ def read(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        When the file is something else, or was written by a later version.
+        When the file is something else, damaged, or was written by a later version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-            header = json.loads(str(arrays["header"]))
-    except (KeyError, ValueError, EOFError, AttributeError) as broken:
+        arrays = read_arrays(path)
+        header = json.loads(str(arrays["header"]))
+        kind, version = header.get("format"), header.get("version", 0)
+    except (KeyError, ValueError, AttributeError, RecursionError) as broken:
+        reason = "no header" if isinstance(broken, KeyError) else in_short(broken).removeprefix(f"{path} is ")
         raise ValueError(
-            f"{path} is no solution of this package ({broken}); write one with sol.save"
+            f"{path} is no solution of this package ({reason}); write one with sol.save"
         ) from None
-    if header.get("format") != FORMAT or header.get("version", 0) > VERSION:
+    if kind != FORMAT or version not in range(VERSION + 1):
         raise ValueError(
-            f"{path} is {header.get('format')!r} of version {header.get('version')}; this package reads "
-            f"{FORMAT!r} up to version {VERSION}: update it"
+            f"{path} is {in_short(kind)!r} of version {in_short(version)}; this package reads {FORMAT!r} up "
+            f"to version {VERSION}: update it"
         )
+    try:
+        return _fields(arrays, header)
+    except KeyError as missing:
+        reason = f"it lacks {missing.args[0]!r}"
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as broken:
+        reason = in_short(broken)
+    raise ValueError(f"{path} is damaged: {reason}; solve again, or take a copy of the file")
+
+
+def _fields(arrays: dict[str, Any], header: dict[str, Any]) -> dict[str, Any]:
     if header["version"] < 3:
         arrays["seen_covariance"] = arrays["input_covariance"]
-    X, y = arrays["X"], arrays["y"][:, 0] if header["one_output"] else arrays["y"]
+    X, y = arrays["X"], arrays["y"]
+    if y.ndim != 2:
+        raise ValueError(f"y has {y.ndim} axes where 2 belong")
+    y = y[:, 0] if header["one_output"] else y
     net = _network(header["network"])
-    return {
-        "problem": problem(net, X, y, arrays["noise_variance"], header["readout_law"], arrays.get("basis")),
+    if header["status"] not in Status.__members__:
+        raise ValueError(f"status={header['status']!r} is unknown")
+    values = {
         "theta": tuple(arrays[f"theta_{level}"] for level in range(header["layers"])),
         "status": Status[header["status"]],
         **{name: arrays[name] for name in ARRAYS},
         **{name: header[name] for name in NUMBERS},
     }
+    bound = problem(net, X, y, arrays["noise_variance"], header["readout_law"], arrays.get("basis"))
+    _refuse_what_does_not_fit(bound, values, arrays.get("basis"))
+    return {"problem": bound, **values}
+
+
+def _refuse_what_does_not_fit(bound: Problem, values: dict[str, Any], basis: Any) -> None:
+    """Kinds and shapes of what a file holds beside a problem, which is checked as a user's arguments are."""
+    net, theta, covariance = bound.net, values["theta"], values["seen_covariance"]
+    sizes = {"seen_covariance": covariance, "scaled_discrepancy": values["scaled_discrepancy"]}
+    sizes |= {f"theta_{level}": block for level, block in enumerate(theta)}
+    sizes |= {} if basis is None else {"basis": basis}
+    for name, array in sizes.items():
+        if array.dtype != np.float64 or not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite floats")
+    layers = len(net.widths)
+    if len(theta) != (layers if named(net.activation).odd else 2 * layers):
+        raise ValueError(f"{len(theta)} blocks of a state for {layers} layers")
+    weights = bound.field.shape[1] + (net.bias_variance > 0)
+    seen = len(theta[0])
+    wanted: dict[str, tuple[int, ...]] = {"scaled_discrepancy": bound.field.y.shape}
+    wanted |= {f"theta_{level}": (len(block),) * 2 for level, block in enumerate(theta[:layers])}
+    wanted |= {f"theta_{layers + k}": (len(theta[k]),) for k in range(len(theta) - layers)}
+    wanted |= {"seen_covariance": (seen, seen)} | ({} if basis is None else {"basis": (weights, seen)})
+    for name, shape in wanted.items():
+        if sizes[name].shape != shape:
+            raise ValueError(f"{name} has shape {sizes[name].shape} where {shape} belongs")
+    if basis is None and seen != weights:
+        raise ValueError(f"theta_0 is of {seen} input weights, but there are {weights}")
+    for name, value in ({name: values[name] for name in NUMBERS} | values["free_energy_terms"]).items():
+        if name not in ("method", "free_energy_terms") and not _is_number(value):
+            raise ValueError(f"{name}={in_short(value)} is no number")
+
+
+def _is_number(value: Any) -> bool:
+    """Of JSON, NaN included; its whole numbers may be beyond floats."""
+    return type(value) is float or (type(value) is int and abs(value) < 2**1023)
 
 
 def same_problem(one: Problem, other: Problem) -> bool:
@@ -128,12 +180,18 @@ def _network(header: dict[str, Any]) -> Network:
     parts = dict(header)
     parts["fields"] = tuple(_field(field) for field in header["fields"])
     parts["readout"] = _field(header["readout"])
-    parts["widths"] = tuple(map(float, header["widths"]))
-    parts["weight_variances"] = tuple(header["weight_variances"])
+    parts["widths"] = tuple(checks.width(width, "widths") for width in header["widths"])
+    variances = header["weight_variances"]
+    parts["weight_variances"] = tuple(checks.positive(v, "weight_variances") for v in variances)
+    checks.positive(header["readout_variance"], "readout_variance")
+    checks.not_negative(header["bias_variance"], "bias_variance")
+    named(header["activation"])
+    if not len(parts["widths"]) == len(variances) == len(parts["fields"]) + 1:
+        raise ValueError("widths, weight_variances and fields are of different numbers of layers")
     return Network(**parts)
 
 
 def _field(header: Any) -> Any:
     if isinstance(header, dict):
-        return Receptive(np.array(header["windows"]), tuple(map(tuple, header["pools"])))
+        return pixels.receptive(header["windows"], header["pools"])
     return header
