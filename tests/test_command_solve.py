@@ -252,8 +252,12 @@ MISTAKES = {
     ),
     "no targets": ('file = "data.npz"', 'X = "inputs.npy"', "y is missing"),
     "wrong ending": ("data.npz", "problem.toml", "must end in"),
-    "text for numbers": ('file = "data.npz"', 'X = "words.csv"\ny = "targets.csv"', "does not hold numbers"),
-    "archive that is none": ("data.npz", "words.npz", "does not hold numbers"),
+    "text for numbers": (
+        'file = "data.npz"',
+        'X = "words.csv"\ny = "targets.csv"',
+        "words.csv: line 2: 'tall' in column 1",
+    ),
+    "archive that is none": ("data.npz", "words.npz", "words.npz is something else, not an .npz of arrays"),
     "bad table for an array": (
         'file = "data.npz"',
         'X = {path = "x"}\ny = "targets.csv"',

@@ -31,9 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_eos.commands.array_files import read_array
+from feature_eos.commands.text_files import text_of
 from numerics import checks, datasets
 from numerics.network import Network, cnn, fcn
-from numerics.pixels import Receptive, unpooled
+from numerics.pixels import receptive
 
 Table = dict[str, Any]
 Array = NDArray[np.float64]
@@ -87,10 +88,14 @@ def read(path: str | Path) -> ProblemFile:
     """
     source = Path(path)
     if not source.is_file():
-        raise ValueError(f"{source}: no such file")
+        kind = "a folder; give the file in it" if source.is_dir() else "no such file"
+        raise ValueError(f"{source}: {kind}")
+    text = text_of(source)
     try:
-        content = tomllib.loads(source.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+        content = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(f"{source}: not TOML (brackets within brackets without end)") from None
+    except ValueError as broken:
         raise ValueError(f"{source}: not TOML ({broken})") from None
     folder = source.parent
     _known(content, SECTIONS, "the file")
@@ -168,21 +173,7 @@ def _receptive(given: Any) -> Any:
     if not isinstance(given, Mapping):
         return given
     _known(given, ("windows", "pools"), "a receptive field")
-    try:
-        windows = np.array(given["windows"])
-        pools = tuple(tuple(int(pixel) for pixel in pool) for pool in given.get("pools", ()))
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(
-            "a receptive field must have windows, one list of pixels per output pixel, all of one length "
-            "(-1 is padding), and may have pools, lists of pixels"
-        ) from None
-    if windows.ndim != 2 or windows.dtype.kind != "i" or windows.size == 0:
-        raise ValueError("windows of a receptive field must be lists of pixels, all of one length")
-    pools = pools or unpooled(int(windows.max()) + 1)
-    flat = [pixel for pool in pools for pixel in pool]
-    if windows.min() < -1 or windows.max() >= len(pools) or not all(pools) or min(flat) < 0:
-        raise ValueError("a receptive field names a pixel or pool that is not there; they count from 0")
-    return Receptive(windows, pools)
+    return receptive(given.get("windows"), given.get("pools"))
 
 
 def _data(table: Table, folder: Path) -> tuple[Array, Array, Array | None, Array | None]:
