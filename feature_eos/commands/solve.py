@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from feature_eos.commands import problem_file, results
+from feature_eos.commands import options, problem_file, results, terminal
 from feature_eos.commands.problem_file import ProblemFile
 from feature_eos.commands.results import Predicted
 from numerics import checks
@@ -29,24 +28,51 @@ Array = NDArray[np.float64]
 
 TOLERANCE = 1e-8
 MAX_ITER = 300
+DESCRIPTION = """
+Solve the equations of state of the network and data that a TOML file describes, along a path of widths.
+
+Printed is a summary, or a row per width. The folder has, afterwards, a file per width with the solution
+(read it with numerics.load), table.npz with what varies along the path and the predictions at test
+inputs, and plots. Solutions are written as they are found: run again after an interruption and it goes on.
+"""
+EXAMPLES = """
+  feature-eos solve problem.toml
+  feature-eos solve problem.toml --folder out/again --overwrite
+
+a problem.toml (examples/ and docs/problem-files.md have more):
+  noise_variance = 0.1
+
+  [network]
+  kind = "fcn"                     # X is (n, d); or "cnn" with channels = ..., X (n, pixels, channels)
+  widths = [200, 200]              # hidden layers
+
+  [data]
+  X = "inputs.csv"                 # .csv, .npy or .npz beside this file
+  y = "targets.csv"
+
+  [solve]
+  widths = [800, 400, 200]         # a path; without it the network's own widths alone
+"""
 
 
 def register(commands: Any) -> None:
     """Add the subcommand."""
-    add = commands.add_parser(
-        "solve",
-        help="the equations of state of any network, from a TOML file",
-        description="Solve the problem of a TOML file (see examples/). Solutions are written as they are "
-        "found; a rerun skips those that are there.",
+    line = "the equations of state of any network and data, from a TOML file"
+    add = options.subcommand(commands, "solve", _solve, line, DESCRIPTION, EXAMPLES)
+    add.set_defaults(words={"check_memory=False": "check_memory = false in [solve]"})
+    group = add.add_argument_group("problem")
+    group.add_argument("file", metavar="PROBLEM.toml", help="network, data, noise and widths, as below")
+    output = add.add_argument_group("output")
+    output.add_argument(
+        "--folder", metavar="FOLDER", help="for the results, instead of the one the file names"
     )
-    add.set_defaults(run=_solve)
-    add.add_argument("file", metavar="PROBLEM.toml")
-    add.add_argument("--folder", metavar="FOLDER", help="for the results, instead of the file's")
-    add.add_argument("--overwrite", action="store_true", help="solve again what is there, whatever it is")
+    output.add_argument(
+        "--overwrite", action="store_true", help="solve again what is in the folder, whatever it is"
+    )
 
 
-def _solve(options: argparse.Namespace) -> None:
-    asked = problem_file.read(options.file)
+def _solve(given: argparse.Namespace) -> None:
+    asked = problem_file.read(given.file)
     readout = asked.options.get("readout", "mean_field")
     bound = problem(asked.net, asked.X, asked.y, asked.noise_variance, readout)
     targets = [bound.at_widths(_layers(widths)) for widths in asked.widths]
@@ -56,20 +82,20 @@ def _solve(options: argparse.Namespace) -> None:
     X_test, y_test = _test_set(asked, bound)
     if asked.plots:
         _need_matplotlib()
-    folder = results.usable_folder(Path(options.folder) if options.folder else asked.folder)
-    found = [results.find(folder, target, tol, options.overwrite) for target in targets]
+    folder = results.usable_folder(Path(given.folder) if given.folder else asked.folder)
+    found = [results.find(folder, target, tol, given.overwrite) for target in targets]
     admit(targets, asked.options.get("check_memory", True))
     _announce(asked, targets, found)
     solved = _solutions(lambda: Branch(bound.field, tol, method), targets, found, folder, max_iter)
     laws = [] if X_test is None else [sol.predict(X_test, return_std=True) for sol in solved]
     predicted = [Predicted(mean, std, y_test) for mean, std in laws]
     errors = [law.error for law in predicted if law.error is not None]
-    print(_report(solved, errors))
+    terminal.say(_report(solved, errors))
     written = [results.save_table(folder, solved, predicted)]
     if asked.plots:
         written += _plots(folder, solved, errors)
     names = ", ".join(path.name for path in written)
-    print(f"written to {folder.resolve()}: a file per width, {names}", file=sys.stderr)
+    terminal.note(f"written to {folder.resolve()}: a file per width, {names}")
 
 
 def _layers(widths: Any) -> Any:
@@ -82,6 +108,8 @@ def _test_set(asked: ProblemFile, bound: Problem) -> tuple[Array | None, Array |
         return None, None
     X = checks.inputs_like(asked.X_test, bound.field.shape, asked.net.flat)
     X = X[:, 0] if asked.net.flat else X
+    if len(X) == 0:
+        return None, None
     if asked.y_test is None:
         return X, None
     y = checks.targets(asked.y_test, len(X), "y_test")
@@ -100,16 +128,16 @@ def _announce(asked: ProblemFile, targets: Sequence[Problem], found: Sequence[So
     """What is to be done and what it takes, before it is begun."""
     left = [target for target, sol in zip(targets, found, strict=True) if sol is None]
     if len(left) < len(targets):
-        print(f"{len(targets) - len(left)} of {len(targets)} widths are there already", file=sys.stderr)
+        terminal.note(f"{len(targets) - len(left)} of {len(targets)} widths are there already")
     if not left:
         return
     field = targets[0].field
     narrowest = min(left, key=lambda target: min(target.net.widths))
     shape = (len(field.y), field.shape[1]) if asked.net.flat else (len(field.y), *field.shape)
     cost = estimate_cost(narrowest.net, shape, field.y.shape[1], readout=field.readout)
-    print(cost, file=sys.stderr)
+    terminal.note(str(cost))
     if len(left) > 1:
-        print(f"  path    {len(left)} widths, this is for the narrowest", file=sys.stderr)
+        terminal.note(f"  path    {len(left)} widths, this is for the narrowest")
 
 
 def _solutions(
@@ -139,11 +167,19 @@ def _solutions(
 
 def _report(solved: Sequence[Solution], errors: Sequence[float]) -> str:
     if len(solved) > 1:
-        return summary.path_text(solved, test_error=errors)
+        more = ["test", *(f"{error:.4g}" for error in errors)] if errors else []
+        return "\n".join(terminal.table(_path_cells(solved, more)))
     text = summary.text(solved[0])
     if not errors:
         return text
     return f"{text}\n  test error    {errors[0]:.4g}, mean square over the targets' mean square"
+
+
+def _path_cells(solved: Sequence[Solution], more: Sequence[str]) -> list[list[str]]:
+    """A row per width below the headings, with a last column of more, if there is one."""
+    cells = [[name for name, _ in summary.PATH_COLUMNS]]
+    cells += [[cell(sol) for _, cell in summary.PATH_COLUMNS] for sol in solved]
+    return [[*row, last] for row, last in zip(cells, more, strict=True)] if more else cells
 
 
 def _plots(folder: Path, solved: Sequence[Solution], errors: Sequence[float]) -> list[Path]:
