@@ -14,6 +14,7 @@ from typing import Any
 from feature_eos.commands import alpha, breakdown, compare, options, solve
 from numerics.solutions.path import ConvergenceError
 
+LONGEST = 800  # characters of a message, which may quote what a file has in place of a number
 DESCRIPTION = """
 Equations of state of finite-width networks: what they learn beyond the Gaussian process.
 
@@ -58,7 +59,9 @@ def _failed(given: argparse.Namespace, text: str, code: int) -> int:
     """Print one line, in words of the command line."""
     for name, word in given.words.items():
         text = text.replace(name, word)
-    print(f"{given.parser.prog}: {' '.join(text.split())}", file=sys.stderr)
+    text = " ".join(text.split())
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    print(f"{given.parser.prog}: {text}", file=sys.stderr)
     _drop_what_cannot_be_written()
     return code
 

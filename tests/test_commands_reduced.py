@@ -12,7 +12,7 @@ def test_alpha_table_and_file(tmp_path, capsys):
     arguments = ["alpha", "--n", "380,1600", "--channels", "640,80", "--closure", "ridge,one_over_n"]
     assert main([*arguments, "--out", str(out), "--plot", str(tmp_path / "a.png")]) == 0
     printed, announced = capsys.readouterr()
-    assert "--closure ridge holds at all n" in announced
+    assert "--closure ridge is for all n" in announced
     assert "0.36526519" in printed  # n = 1600, C = 640, ridge
     assert "no physical root" in printed  # one_over_n at n = 380
     assert (tmp_path / "a.png").stat().st_size > 1000
@@ -64,3 +64,10 @@ def test_mistakes_are_one_line(arguments, message, capsys):
     assert code == 2
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_root_that_doubles_cannot_hold_is_another_matter(capsys):
+    assert main(["alpha", "--channels", "1e-300"]) == 0
+    printed, announced = capsys.readouterr()
+    assert "no root found" in printed
+    assert "orders of magnitude" in announced

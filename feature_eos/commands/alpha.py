@@ -16,6 +16,10 @@ from numerics.machine import files
 CHANNELS = "1280,640,320,160,80"
 HEADINGS = ("closure", "n", "C", "alpha", "alpha/alpha_GP", "alpha_test", "l*/l_GP", "chi")
 FIELDS = ("alpha", "alpha_test", "overlap_ratio", "inert_ratio", "chi", "status")
+WITHOUT_ROOT = {
+    reduced.Status.NOT_PHYSICAL: "no physical root: n is too small for this closure; --closure ridge is for all n",
+    reduced.Status.NO_ROOT: "no root found: C, n and the variances differ by too many orders of magnitude",
+}
 DESCRIPTION = """
 Solve the scalar equation, Eq. (9), of a two-layer CNN on Gaussian inputs with a linear teacher.
 
@@ -101,8 +105,10 @@ def _alpha(given: argparse.Namespace) -> None:
         for i, j in np.ndindex(found.alpha.shape):
             cells.append([closure, f"{given.n[i]}", f"{widths[j]:g}", *_numbers(found, i, j)])
     terminal.say("\n".join(terminal.table(cells, names=3)))
-    if any((found.status != 0).any() for found in table.values()):
-        terminal.note("no physical root: n is too small for that closure; --closure ridge holds at all n")
+    statuses = {int(status) for found in table.values() for status in found.status.flat}
+    for status, text in WITHOUT_ROOT.items():
+        if status in statuses:
+            terminal.note(text)
     if given.plot:
         plots.save(_figure(given.n, widths, table), given.plot)
     if given.out:
@@ -123,7 +129,7 @@ def _numbers(found: reduced.ReducedSolution, i: int, j: int) -> list[str]:
     """A row of the table, from alpha on."""
     alpha = found.alpha[i, j]
     if math.isnan(alpha):
-        return ["no physical root", "-", "-", "-", "-"]
+        return [WITHOUT_ROOT[reduced.Status(found.status[i, j])].partition(":")[0], "-", "-", "-", "-"]
     numbers = (
         alpha,
         alpha / found.alpha[i, -1],

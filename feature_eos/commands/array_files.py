@@ -40,8 +40,11 @@ def read_array(given: Any, name: str, folder: Path, required: bool = True) -> An
         if set(given) - {"file", "array"} or "file" not in given:
             raise ValueError(f'{name} must be a path, or {{file = "data.npz", array = "{name}"}}')
         given, array = given["file"], given.get("array", name)
-    if not isinstance(given, str) or not given:
-        raise ValueError(f"{name}={given!r} must be the path of an {', '.join(ENDINGS[:-1])} or .csv file")
+    if not isinstance(array, str):
+        raise ValueError(f"array={array!r} of {name} must be the name of one in {given}")
+    if not isinstance(given, str) or not given or "\0" in given:
+        shown = files.in_short(repr(given))
+        raise ValueError(f"{name}={shown} must be the path of an {', '.join(ENDINGS[:-1])} or .csv file")
     path = folder / Path(given).expanduser()
     ending = path.suffix.lower()
     if ending not in ENDINGS:

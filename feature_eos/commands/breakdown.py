@@ -37,6 +37,7 @@ def register(commands: Any) -> None:
     """Add the subcommand."""
     line = "where the 1/C series of the scalar alpha ends, and where low orders are off"
     add = options.subcommand(commands, "breakdown", _breakdown, line, DESCRIPTION, EXAMPLES)
+    add.set_defaults(words={"eq.roots(...) says why": "--closure ridge holds at all n"})
     problem = add.add_argument_group("problem")
     options.add_samples(problem, 1600, "training samples, several with commas between (default 1600)")
     add_scalar_problem(problem)

@@ -18,6 +18,7 @@ from feature_eos.commands.results import Predicted
 from numerics import checks
 from numerics.costs.cost import estimate_cost
 from numerics.free_energy.problem import Problem, problem
+from numerics.machine import files
 from numerics.solutions import summary
 from numerics.solutions.solution import Solution
 from numerics.solutions.starts import theta_of
@@ -28,6 +29,14 @@ Array = NDArray[np.float64]
 
 TOLERANCE = 1e-8
 MAX_ITER = 300
+PICTURES = ("spectra.png", "path.png")
+WORDS = {  # of the library, and of a problem file
+    "check_memory=False": "check_memory = false in [solve]",
+    "math.inf": "inf",
+    "for one patch per sample use X[:, None, :]": "say shape = [patches, pixels] in [data]",
+    "flatten it, for instance X.reshape(len(X), -1)": "say shape = the number of features, in [data]",
+    "use sys.set_int_max_str_digits() to increase the limit": "give a smaller number",
+}
 DESCRIPTION = """
 Solve the equations of state of the network and data that a TOML file describes, along a path of widths.
 
@@ -59,7 +68,7 @@ def register(commands: Any) -> None:
     """Add the subcommand."""
     line = "the equations of state of any network and data, from a TOML file"
     add = options.subcommand(commands, "solve", _solve, line, DESCRIPTION, EXAMPLES)
-    add.set_defaults(words={"check_memory=False": "check_memory = false in [solve]"})
+    add.set_defaults(words=WORDS)
     group = add.add_argument_group("problem")
     group.add_argument("file", metavar="PROBLEM.toml", help="network, data, noise and widths, as below")
     output = add.add_argument_group("output")
@@ -76,6 +85,7 @@ def _solve(given: argparse.Namespace) -> None:
     readout = asked.options.get("readout", "mean_field")
     bound = problem(asked.net, asked.X, asked.y, asked.noise_variance, readout)
     targets = [bound.at_widths(_layers(widths)) for widths in asked.widths]
+    _refuse_the_same_width_twice(targets)
     tol = checks.positive(asked.options.get("tol", TOLERANCE), "tol")
     max_iter = checks.count(asked.options.get("max_iter", MAX_ITER), "max_iter")
     method = checks.choice(asked.options.get("method", "auto"), METHODS, "method")
@@ -83,6 +93,8 @@ def _solve(given: argparse.Namespace) -> None:
     if asked.plots:
         _need_matplotlib()
     folder = results.usable_folder(Path(given.folder) if given.folder else asked.folder)
+    for name in (results.TABLE, *(PICTURES if asked.plots else ())):
+        files.usable_target(folder / name)
     found = [results.find(folder, target, tol, given.overwrite) for target in targets]
     admit(targets, asked.options.get("check_memory", True))
     _announce(asked, targets, found)
@@ -100,6 +112,14 @@ def _solve(given: argparse.Namespace) -> None:
 
 def _layers(widths: Any) -> Any:
     return tuple(widths) if isinstance(widths, list) else widths
+
+
+def _refuse_the_same_width_twice(targets: Sequence[Problem]) -> None:
+    """A file each is what a rerun looks for."""
+    names = [results.file_of(Path(), target.net.widths).stem for target in targets]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"widths in [solve] has {name.removeprefix('width-')} twice; leave one out")
 
 
 def _test_set(asked: ProblemFile, bound: Problem) -> tuple[Array | None, Array | None]:
@@ -185,9 +205,10 @@ def _path_cells(solved: Sequence[Solution], more: Sequence[str]) -> list[list[st
 def _plots(folder: Path, solved: Sequence[Solution], errors: Sequence[float]) -> list[Path]:
     from numerics import plots
 
-    figures = {"spectra.png": plots.spectrum(solved)}
+    spectra, path = PICTURES
+    figures = {spectra: plots.spectrum(solved)}
     if len({sol.width for sol in solved if math.isfinite(sol.width)}) > 1:
-        figures["path.png"] = plots.path(solved, errors)
+        figures[path] = plots.path(solved, errors)
     for name, figure in figures.items():
         plots.save(figure, folder / name)
     return [folder / name for name in figures]
