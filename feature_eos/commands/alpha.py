@@ -17,7 +17,7 @@ CHANNELS = "1280,640,320,160,80"
 HEADINGS = ("closure", "n", "C", "alpha", "alpha/alpha_GP", "alpha_test", "l*/l_GP", "chi")
 FIELDS = ("alpha", "alpha_test", "overlap_ratio", "inert_ratio", "chi", "status")
 WITHOUT_ROOT = {
-    reduced.Status.NOT_PHYSICAL: "no physical root: n is too small for this closure; --closure ridge is for all n",
+    reduced.Status.NOT_PHYSICAL: "no physical root: n is too small for it; --closure ridge is for all n",
     reduced.Status.NO_ROOT: "no root found: C, n and the variances differ by too many orders of magnitude",
 }
 DESCRIPTION = """
