@@ -120,7 +120,7 @@ def test_plot_is_written(capsys, tmp_path):
         (["--out", "no/such/folder/o.npz"], "--out no/such/folder/o.npz: the folder no/such/folder does not"),
         (["--out", "table.txt"], "--out table.txt: must end in .npz"),
         (["--out", "table"], "--out table: must end in .npz"),
-        (["--plot", "figure"], "--plot figure: must end in .png or .pdf"),
+        (["--plot", "figure"], "--plot figure: must end in .png, .pdf, .svg, .eps or .jpg"),
         (["--plot", "figure.npz"], "--plot figure.npz: must end in"),
         (["--plot", "no/such/folder/p.png"], "--plot no/such/folder/p.png: the folder"),
         (["--data", "mine.npz", "--out", "./mine.npz"], "--out ./mine.npz would replace the file of --data"),

@@ -49,7 +49,8 @@ def usable_target(path: str | Path, endings: Collection[str] = ()) -> Path:
     """The path, if a file can be written there; a ValueError before the work instead of after it."""
     target = Path(path)
     if endings and target.suffix.lower() not in endings:
-        raise ValueError(f"{path}: must end in {' or '.join(endings)}")
+        *others, last = endings
+        raise ValueError(f"{path}: must end in {', '.join(others)}{' or ' if others else ''}{last}")
     if not target.parent.is_dir():
         raise ValueError(f"{path}: the folder {target.parent} does not exist; make it first")
     if target.is_dir() or not os.access(target.parent, os.W_OK):
