@@ -6,6 +6,7 @@ from numerics.compare import Comparison, Crossing, Row, compare
 from numerics.continuation import Continuation
 from numerics.costs.cost import Cost, NotEnoughMemory, estimate_cost
 from numerics.datasets import Dataset
+from numerics.machine.compiled import ensure_cache
 from numerics.machine.precision import LossOfDigits
 from numerics.network import Network, cnn, fcn
 from numerics.pixels import Receptive
@@ -23,6 +24,8 @@ from numerics.solutions.solution import Solution
 from numerics.solutions.storage import load
 from numerics.solver import from_sigma, solve, solve_branches, solve_path
 from numerics.solving.outcome import Status
+
+ensure_cache()  # loops are imported when they are first asked for
 
 __all__ = [
     "ACTIVATIONS",

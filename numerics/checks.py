@@ -70,6 +70,7 @@ def choice(value: Any, choices: tuple[str, ...], name: str) -> str:
 def _number(value: Any, name: str) -> float:
     """A real number that is not NaN; zero-dimensional arrays count, booleans and strings do not."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
+        _refuse_masked(value, name)
         value = value.item()
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise ValueError(f"{name}={value!r} must be one real number")
@@ -87,31 +88,35 @@ def inputs(X: ArrayLike, flat: bool, name: str = "X") -> Array:
 
     `flat`: for a fully connected network, given as (n, d) and returned as (n, 1, d).
     """
-    array = _real_array(X, name)
-    if flat:
-        if array.ndim != 2:
-            raise ValueError(
-                f"{name} has shape {array.shape}, but a fully connected network takes (samples, features); "
-                f"flatten it, for instance {name}.reshape(len({name}), -1)"
-            )
-        array = array[:, None, :]
-    if array.ndim != 3:
-        raise ValueError(
-            f"{name} has shape {array.shape}, but (samples, patches, pixels per patch) is needed; "
-            f"for one patch per sample use {name}[:, None, :]"
-        )
+    array = _samples(X, flat, name)
     if 0 in array.shape:
-        raise ValueError(f"{name} has shape {array.shape}: no axis may be empty")
-    return array
+        raise ValueError(f"{name} has shape {np.shape(X)}: no axis may be empty")
+    return array[:, None, :] if flat else array
 
 
 def inputs_like(X: ArrayLike, shape: tuple[int, ...], flat: bool, name: str = "X_test") -> Array:
-    """Test inputs with the pixels and channels of the training inputs."""
-    array = inputs(X, flat, name)
-    if array.shape[1:] != shape:
-        ours, theirs = (array.shape[1:], shape) if not flat else (array.shape[2:], shape[1:])
+    """Test inputs with the pixels and channels of the training inputs; there may be none, shape (0, P, S)."""
+    array = _samples(X, flat, name)
+    ours, theirs = array.shape[1:], shape[1:] if flat else shape
+    if ours != theirs:
         raise ValueError(
             f"{name} has {ours} per sample, but the training inputs have {theirs}; prepare both the same way"
+        )
+    return array[:, None, :] if flat else array
+
+
+def _samples(X: ArrayLike, flat: bool, name: str) -> Array:
+    """Inputs with as many axes as the network takes, in the shape that they were given in."""
+    array = _real_array(X, name)
+    if flat and array.ndim != 2:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but a fully connected network takes (samples, features); "
+            f"flatten it, for instance {name}.reshape(len({name}), -1)"
+        )
+    if not flat and array.ndim != 3:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but (samples, pixels, features) is needed; "
+            f"for one pixel per sample use {name}[:, None, :]"
         )
     return array
 
@@ -129,6 +134,8 @@ def targets(y: ArrayLike, samples: int, name: str = "y", observed: NDArray[np.bo
         raise ValueError(
             f"{name} has shape {np.shape(y)}, but ({samples},) or ({samples}, outputs) is needed"
         )
+    if samples == 0 == len(array):
+        raise ValueError(f"{name} is empty, so there is nothing to measure; give at least one sample")
     if len(array) != samples or array.shape[1] == 0:
         raise ValueError(f"{name} has {len(array)} entries for {samples} samples; give one per sample")
     known = _finite(array[counts], name)
@@ -145,12 +152,11 @@ def targets(y: ArrayLike, samples: int, name: str = "y", observed: NDArray[np.bo
 
 def noise_variances(value: Any, samples: int) -> Array:
     """sigma_mu^2 > 0 per datum, from one number or (n,) numbers, of which some (not all) may be infinite."""
-    if np.ndim(value) == 0:
+    if isinstance(value, Real) or value is None or isinstance(value, str):
         return np.full(samples, positive(value, "noise_variance"))
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError("noise_variance is ragged; give one number, or one per sample") from None
+    array = _array(value, "noise_variance", "one number, or one per sample")
+    if array.ndim == 0:
+        return np.full(samples, positive(array, "noise_variance"))
     if array.shape != (samples,) or array.dtype.kind not in "iuf":
         raise ValueError(
             f"noise_variance has shape {array.shape}; give one number, or one per sample ({samples},)"
@@ -186,13 +192,19 @@ def vector(values: ArrayLike, size: int, name: str) -> Array:
 def _real_array(values: ArrayLike, name: str, finite: bool = True) -> Array:
     """A float64 array, finite unless that is looked at later; complex numbers, text and objects are
     refused."""
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise ValueError(f"{name} is ragged; give an array with rows of one length") from None
+    array = _array(values, name)
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} has dtype {array.dtype}; give real numbers (an array of floats)")
-    array = array.astype(np.float64, copy=False)
+        if hasattr(values, "to_numpy"):
+            raise ValueError(
+                f"{name} is a table with columns that are no plain floats; drop or impute missing values and "
+                f"text, then give {name}.to_numpy(float)"
+            )
+        raise ValueError(
+            f"{name} has dtype {array.dtype}; give real numbers (an array of floats), such as "
+            f"np.asarray({name}, float)"
+        )
+    with np.errstate(over="ignore"):  # of extended precision: refused in the next line
+        array = array.astype(np.float64, copy=False)
     return _finite(array, name) if finite else array
 
 
@@ -200,3 +212,35 @@ def _finite(array: Array, name: str) -> Array:
     if not np.isfinite(array).all():
         raise ValueError(f"{name} contains NaN or infinite entries; remove or impute them first")
     return array
+
+
+def _array(values: Any, name: str, wanted: str = "an array with rows of one length") -> NDArray[Any]:
+    """An array of whatever dtype; entries that are masked or not stored are refused, not made up."""
+    if hasattr(values, "toarray"):
+        raise ValueError(f"{name} is a sparse matrix; give the dense one, {name}.toarray()")
+    _refuse_masked(values, name)
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} is ragged; give {wanted}") from None
+    except (TypeError, RuntimeError) as refused:  # an array on another device, or one that tracks gradients
+        raise ValueError(f"{name} does not turn into a NumPy array ({refused}); convert it first") from None
+
+
+def _refuse_masked(values: Any, name: str) -> None:
+    """What is under a mask is no data. Without a masked entry it is an array like others."""
+    hidden = _masked(values)
+    if hidden:
+        entries = "1 masked entry, which is" if hidden == 1 else f"{hidden} masked entries, which are"
+        raise ValueError(
+            f"{name} has {entries} no data; leave out what is masked, or give {name}.filled(...) with values "
+            "to compute with"
+        )
+
+
+def _masked(values: Any) -> int:
+    if isinstance(values, np.ma.MaskedArray):
+        return int(np.count_nonzero(np.ma.getmaskarray(values)))
+    if isinstance(values, list | tuple):
+        return sum(_masked(value) for value in values if isinstance(value, list | tuple | np.ma.MaskedArray))
+    return 0

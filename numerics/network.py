@@ -76,12 +76,12 @@ def _receptive(window: int | str | Receptive, count: int) -> Receptive:
                 f"a receptive field sees pixel {window.pixels_in - 1}, but there are {count} pixels"
             )
         return window
-    if window in ("all", "per_pixel"):
+    if isinstance(window, str) and window in ("all", "per_pixel"):
         return pixels.dense(count)
-    if window == "global_pooling":
+    if isinstance(window, str) and window == "global_pooling":
         return pixels.dense(count, pools=[range(count)])
-    if isinstance(window, int):
-        return pixels.blocks(count, window)
+    if isinstance(window, int | np.integer) and not isinstance(window, bool):
+        return pixels.blocks(count, int(window))
     raise ValueError(
         f"{window!r} is no receptive field; give a window (a whole number), 'all', 'per_pixel', "
         "'global_pooling' or a numerics.pixels.Receptive"
@@ -127,6 +127,8 @@ def cnn(
         Naming the argument and the remedy.
     """
     widths = _widths(channels, "channels")
+    if not isinstance(windows, Sequence) or isinstance(windows, str):
+        raise ValueError(f"windows={windows!r} must be a sequence with one entry per layer, such as (6,)")
     if len(windows) != len(widths) - 1:
         raise ValueError(
             f"windows={tuple(windows)!r} must have one entry per convolutional layer above the first, "
@@ -173,7 +175,7 @@ def _network(
     flat: bool,
 ) -> Network:
     named(activation)
-    many = isinstance(weight_variance, Sequence) and not isinstance(weight_variance, str)
+    many = _is_sequence(weight_variance)
     variances = tuple(weight_variance) if many else (weight_variance,) * len(widths)  # type: ignore[arg-type]
     if len(variances) != len(widths):
         raise ValueError(
@@ -192,10 +194,15 @@ def _network(
 
 
 def _widths(value: float | Sequence[float], name: str, layers: int | None = None) -> Widths:
-    many = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) and np.ndim(value) == 1
-    given = tuple(value) if many else (value,) * (layers or 1)  # type: ignore[arg-type]
+    given = tuple(value) if _is_sequence(value) else (value,) * (layers or 1)  # type: ignore[arg-type]
     if not given or (layers is not None and len(given) != layers):
         raise ValueError(
             f"{name}={value!r} must be one number or one per hidden layer ({layers or 'at least one'})"
         )
     return tuple(checks.width(width, name) for width in given)
+
+
+def _is_sequence(value: float | Sequence[float]) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +119,39 @@ class Weighted(Receptive):
             mean = float(weight) / (len(members) * len(others))
             found.append(Group(mean, tuple((a, b) for a in members for b in others)))
         return tuple(found)
+
+
+MOST_PIXELS = 1_000_000  # indices beyond are a slip
+
+
+def receptive(windows: Any, pools: Any = None) -> Receptive:
+    """A Receptive from lists of indices, checked.
+
+    Raises
+    ------
+    ValueError
+        When the lists are ragged, or name a pixel that is not there.
+    """
+    try:
+        indices = np.array(windows)
+        groups = tuple(tuple(int(pixel) for pixel in pool) for pool in pools or ())
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            "a receptive field must have windows, one list of pixels per output pixel, all of one length "
+            "(-1 is padding), and may have pools, lists of pixels"
+        ) from None
+    if indices.ndim != 2 or indices.dtype.kind != "i" or indices.size == 0:
+        raise ValueError("windows of a receptive field must be lists of pixels, all of one length")
+    largest = max(int(indices.max()), *(max(pool, default=0) for pool in groups), 0)
+    if largest >= MOST_PIXELS:
+        raise ValueError(
+            f"a receptive field names pixel {largest}; they count from 0, one per pixel of an input"
+        )
+    groups = groups or unpooled(int(indices.max()) + 1)
+    members = [pixel for pool in groups for pixel in pool]
+    if indices.min() < -1 or indices.max() >= len(groups) or not all(groups) or min(members, default=-1) < 0:
+        raise ValueError("a receptive field names a pixel or pool that is not there; they count from 0")
+    return Receptive(indices, groups)
 
 
 def unpooled(pixels: int) -> tuple[tuple[int, ...], ...]:

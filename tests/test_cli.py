@@ -1,6 +1,7 @@
 """The command line: the main job on small data, files, and one line for every mistake."""
 
 import math
+import os
 import re
 import subprocess
 import sys
@@ -8,7 +9,9 @@ import sys
 import numpy as np
 import pytest
 
+from feature_eos import cli
 from feature_eos.cli import main
+from feature_eos.commands import terminal
 from numerics import cnn, datasets, reduced, solve
 from numerics.compare import compare
 from numerics.machine import memory
@@ -93,17 +96,37 @@ def test_plot_is_written(capsys, tmp_path):
         (["--channels", "0,5"], "--channels"),
         (["--channels", "many"], "--channels"),
         (["--channels", "inf"], "--channels"),
-        (["--noise-variance", "0"], "noise_variance"),
-        (["--weight-variance", "-1"], "weight_variance"),
-        (["--readout-variance", "nan"], "readout_variance"),
-        (["--n", "0"], "n=0"),
-        (["--n", "few"], "--n"),
-        (["--seed", "-1"], "seed"),
-        (["--data", "missing.npz"], "missing.npz"),
+        (["--channels", "640,,80"], "--channels: ''"),
+        (["--channels", "640", "80"], "commas between and no spaces"),
+        (["--noise-variance", "0"], "--noise-variance: '0' must be a finite number above 0"),
+        (["--noise-variance", "inf"], "--noise-variance: 'inf'"),
+        (["--noise-variance", "little"], "--noise-variance: 'little'"),
+        (["--noise-variance"], "--noise-variance: expected one argument"),
+        (["--weight-variance", "-1"], "--weight-variance: '-1'"),
+        (["--readout-variance", "nan"], "--readout-variance: 'nan'"),
+        (["--n", "0"], "--n: '0' must be a whole number, at least 1"),
+        (["--n", "1e300"], "--n: '1e300' must be a whole number, at most 1e+12"),
+        (["--n", "2.5"], "--n: '2.5'"),
+        (["--n", "few"], "--n: 'few'"),
+        (["--n", "100,200"], "--n takes one number here"),
+        (["--n-patches", "0"], "--n-patches: '0'"),
+        (["--n-test", "-1"], "--n-test: '-1'"),
+        (["--seed", "-1"], "--seed: '-1'"),
+        (["--data", "missing.npz"], "missing.npz: no such file"),
+        (["--data", "."], "--data .: is a folder"),
+        (["--data", "mine.npz", "--seed", "3"], "--seed belongs to problems that are drawn"),
         (["--data", "digits", "--patch-size", "4"], "--patch-size"),
         (["--data", "digits", "--n", "1797", "--n-test", "1"], "n=1797"),
-        (["--out", "no/such/folder/o.npz"], "no/such/folder"),
-        (["--colour", "blue"], "--colour"),
+        (["--out", "no/such/folder/o.npz"], "--out no/such/folder/o.npz: the folder no/such/folder does not"),
+        (["--out", "table.txt"], "--out table.txt: must end in .npz"),
+        (["--out", "table"], "--out table: must end in .npz"),
+        (["--plot", "figure"], "--plot figure: must end in .png, .pdf, .svg, .eps or .jpg"),
+        (["--plot", "figure.npz"], "--plot figure.npz: must end in"),
+        (["--plot", "no/such/folder/p.png"], "--plot no/such/folder/p.png: the folder"),
+        (["--data", "mine.npz", "--out", "./mine.npz"], "--out ./mine.npz would replace the file of --data"),
+        (["--colour", "blue"], "unknown argument --colour; feature-eos compare --help lists"),
+        (["--chanels", "640"], "did you mean --channels?"),
+        (["--noise", "1"], "unknown argument --noise"),
     ],
 )
 def test_a_mistake_is_answered_in_one_line_with_exit_code_2(capsys, arguments, named):
@@ -167,7 +190,153 @@ def test_module_and_script_are_the_same_program():
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("feature-eos compare: n=0")
+    assert done.stderr == "feature-eos compare: --n: '0' must be a whole number, at least 1\n"
+
+
+COMMANDS = ("compare", "solve", "alpha", "breakdown")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_comes_out_and_gives_two_examples(capsys, command):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "Printed " in text
+    assert len(re.findall(rf"^  feature-eos {command} .*", text, re.MULTILINE)) == 2
+    assert "\nproblem:\n" in text
+    assert "\noutput:\n" in text
+    assert "check_memory" not in text
+    assert max(map(len, text.splitlines())) <= 110
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_examples_of_the_help_are_understood(capsys, command):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    parser = cli._parser()
+    for example in re.findall(rf"^  feature-eos ({command} .*)", capsys.readouterr().out, re.MULTILINE):
+        parser.parse_args(example.split())
+
+
+def test_an_option_is_of_one_type_everywhere():
+    subparsers = cli._parser()._subparsers._group_actions[0].choices
+    kinds = {}
+    for command, parser in subparsers.items():
+        for action in parser._actions:
+            for name in action.option_strings:
+                kind = (getattr(action.type, "__qualname__", action.type), action.metavar, action.nargs)
+                kinds.setdefault(name, {})[kind] = command
+    assert {name: found for name, found in kinds.items() if len(found) > 1} == {}
+
+
+def test_without_a_command_there_is_the_help_and_exit_code_2(capsys):
+    assert main([]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "commands:" in captured.err
+    assert "examples:" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["problem.toml"], "feature-eos solve"),
+        (["compute"], "compare"),
+        (["--verson"], "did you mean --version?"),
+    ],
+)
+def test_what_is_no_command_is_answered_in_one_line(capsys, arguments, named):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    captured = capsys.readouterr()
+    assert named in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_a_csv_is_told_what_it_is(capsys, tmp_path):
+    (tmp_path / "mine.csv").write_text("1,2\n3,4\n")
+    code, out, err = run(capsys, "compare", "--data", str(tmp_path / "mine.csv"))
+    assert (code, out) == (2, "")
+    assert "mine.csv is a csv file, not an .npz of arrays; put X" in err
+    assert "np.savez" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_samples_of_a_file_are_counted(capsys, tmp_path):
+    data = datasets.make_linear_cnn(20, 2, 5, n_test=6)
+    path = tmp_path / "mine.npz"
+    np.savez(path, X=data.X, y=data.y, X_test=data.X_test, y_test=data.y_test)
+    for option, number, there in (("--n", "21", "20 samples"), ("--n-test", "7", "6 test samples")):
+        code, out, err = run(capsys, "compare", "--data", str(path), option, number)
+        assert (code, out) == (2, "")
+        assert f"{option} {number}: the file has {there}" in err
+    code, out, _ = run(
+        capsys, "compare", "--data", str(path), "--n", "12", "--n-test", "0", "--channels", "50"
+    )
+    assert code == 0
+    assert "n = 12" in out
+
+
+def test_a_reader_who_goes_loses_no_files(tmp_path):
+    """As in `feature-eos alpha --out table.npz | head -0`."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "feature_eos", "alpha", "--out", str(tmp_path / "table.npz")],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+    assert done.returncode == 0
+    assert done.stderr == f"written: {tmp_path / 'table.npz'}\n"
+    assert (tmp_path / "table.npz").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_a_full_disk_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "feature_eos", "alpha"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "No space left" in done.stderr
+
+
+def test_output_that_is_closed_does_not_matter(tmp_path):
+    command = f"{sys.executable} -m feature_eos alpha --out {tmp_path}/t.npz >&- 2>&-"
+    assert subprocess.run(command, shell=True, check=False).returncode == 0
+    assert (tmp_path / "t.npz").exists()
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(60, 2), (200, 1)])
+def test_what_does_not_fit_in_a_terminal_stands_below(monkeypatch, columns, lines):
+    monkeypatch.setattr(terminal, "columns", lambda: columns)
+    cells = [["C", *(f"heading {k}" for k in range(8))], ["640", *(f"{k / 7:.5f}" for k in range(8))]]
+    table = terminal.table(cells)
+    assert max(map(len, table)) <= columns
+    assert sum(line.startswith("  C  ") for line in table) == lines
+    assert [cell for line in table for cell in line.split() if "." in cell] == cells[1][1:]
+
+
+def test_tables_fit_in_110_columns(capsys):
+    commands = (
+        ["compare", *SMALL],
+        ["alpha", "--closure", "equivalent_kernel,one_over_n,ridge", "--n", "380,1600"],
+        ["breakdown", "--closure", "equivalent_kernel"],
+    )
+    for command in commands:
+        code, out, _ = run(capsys, *command)
+        assert code == 0
+        assert max(map(len, out.splitlines())) <= 110
 
 
 def test_logarithmic_errors_keep_their_minor_ticks():

@@ -9,10 +9,10 @@ from numerics import reduced
 
 def test_alpha_table_and_file(tmp_path, capsys):
     out = tmp_path / "table.npz"
-    arguments = ["alpha", "--n", "380,1600", "--channels", "640,80", "--closures", "ridge,one_over_n"]
-    with pytest.warns(RuntimeWarning, match="one_over_n"):
-        assert main([*arguments, "--out", str(out), "--plot", str(tmp_path / "a.png")]) == 0
-    printed = capsys.readouterr().out
+    arguments = ["alpha", "--n", "380,1600", "--channels", "640,80", "--closure", "ridge,one_over_n"]
+    assert main([*arguments, "--out", str(out), "--plot", str(tmp_path / "a.png")]) == 0
+    printed, announced = capsys.readouterr()
+    assert "--closure ridge is for all n" in announced
     assert "0.36526519" in printed  # n = 1600, C = 640, ridge
     assert "no physical root" in printed  # one_over_n at n = 380
     assert (tmp_path / "a.png").stat().st_size > 1000
@@ -29,7 +29,7 @@ def test_without_complexity(capsys):
 
 def test_breakdown(capsys, tmp_path):
     plot = tmp_path / "breakdown.png"
-    assert main(["breakdown", "--closures", "equivalent_kernel", "--plot", str(plot)]) == 0
+    assert main(["breakdown", "--closure", "equivalent_kernel", "--plot", str(plot)]) == 0
     assert plot.stat().st_size > 1000
     printed = capsys.readouterr().out
     for number in ("3658.27", "1080.28", "0.38977604", "[3/3] +0.51%"):
@@ -39,12 +39,20 @@ def test_breakdown(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["alpha", "--closures", "kriging"], "available: equivalent_kernel"),
-        (["alpha", "--n", "0"], "numbers above 0"),
-        (["alpha", "--noise-variance", "-1"], "noise_variance"),
+        (["alpha", "--closure", "kriging"], "available: equivalent_kernel"),
+        (["alpha", "--closures", "ridge"], "did you mean --closure?"),
+        (["alpha", "--closure", "one_over_n", "--no-complexity"], "not among --closure"),
+        (["alpha", "--n", "0"], "--n: '0' must be a whole number"),
+        (["alpha", "--n", "inf"], "--n: 'inf'"),
+        (["alpha", "--channels", "-3"], "--channels: '-3' must be a number above 0"),
+        (["alpha", "--channels", "inf", "--plot", "a.png"], "no finite width"),
+        (["alpha", "--noise-variance", "-1"], "--noise-variance: '-1'"),
+        (["breakdown", "--channels", "inf"], "--channels must be finite"),
+        (["breakdown", "--plot", "a.xyz"], "must end in .png"),
+        (["breakdown", "--out", "a.npz"], "unknown argument --out"),
         (["alpha", "--out", "/no/such/folder/x.npz"], "does not exist"),
         (["breakdown", "--plot", "/no/such/folder/x.png"], "does not exist"),
-        (["breakdown", "--closures", "one_over_n", "--n", "380"], "no physical root"),
+        (["breakdown", "--closure", "one_over_n", "--n", "380"], "no physical root"),
     ],
 )
 def test_mistakes_are_one_line(arguments, message, capsys):
@@ -56,3 +64,10 @@ def test_mistakes_are_one_line(arguments, message, capsys):
     assert code == 2
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_root_that_doubles_cannot_hold_is_another_matter(capsys):
+    assert main(["alpha", "--channels", "1e-300"]) == 0
+    printed, announced = capsys.readouterr()
+    assert "no root found" in printed
+    assert "orders of magnitude" in announced

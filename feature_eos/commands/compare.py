@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from feature_eos.commands import report
-from numerics import checks, datasets
+from feature_eos.commands import options, report, terminal
+from numerics import checks, datasets, plots
 from numerics.compare import compare
 from numerics.costs.cost import GIGABYTE, typical_gradients
 from numerics.costs.footprint import Sizes, peak_memory
@@ -22,114 +20,143 @@ from numerics.network import cnn
 from numerics.readout_laws import LAWS
 
 CHANNELS = "2560,1280,640,320,160,80"
+DESCRIPTION = """
+Compare three theories of a two-layer CNN over the number of channels C: the scalar equation, first
+order in 1/C, and the matrix equations of state, solved for these data.
+
+Printed is a row per C and for C = infinity, the Gaussian process: alpha, the overlap of discrepancy and
+target, of each theory; what is learned, the readout load, training and test error of the matrix
+equations; and, below, the C under which first order in 1/C is off by 5 % and 50 %.
+"""
+EXAMPLES = """
+  feature-eos compare --n 200 --channels 640,160,40 --plot compare.png
+  feature-eos compare --data mine.npz --noise-variance 0.05 --out mine-table.npz
+"""
 
 
 def register(commands: Any) -> None:
     """Add the subcommand."""
-    add = commands.add_parser(
-        "compare",
-        help="alpha over C from the scalar equation, first order in 1/C and the matrix equations",
-        description="Compare three theories over the number of channels C, and say where 1/C fails.",
-    )
-    add.set_defaults(run=_compare)
-    add.add_argument(
+    line = "alpha over C from the scalar equation, first order in 1/C and the matrix equations"
+    add = options.subcommand(commands, "compare", _compare, line, DESCRIPTION, EXAMPLES)
+    add.set_defaults(words={"check_memory=False": "--no-memory-check"})
+    problem = add.add_argument_group("problem")
+    problem.add_argument(
         "--data",
         metavar="FILE.npz|digits",
-        help="arrays X (n, pixels, features), y and optionally X_test, y_test; or scikit-learn's digits; "
-        "default: Gaussian inputs with a linear teacher",
+        help="your arrays X (n, pixels, features), y (n,) and, if there are any, X_test, y_test; or "
+        "scikit-learn's digits, odd against even; by default Gaussian inputs with a linear teacher",
     )
-    add.add_argument("--n", type=int, help="training samples (default 800)")
-    add.add_argument(
-        "--n-test", type=int, help="test samples (default: 400; digits and files: all there are)"
+    options.add_samples(problem, None, "training samples (default 800; of a file all there are)")
+    problem.add_argument(
+        "--n-test",
+        metavar="N",
+        type=options.whole(0),
+        help="test samples (default 400; of digits and files all there are)",
     )
-    add.add_argument("--n-patches", type=int, help="patches of the teacher problem (default 20)")
-    add.add_argument("--patch-size", type=int, help="pixels per patch of the teacher problem (default 64)")
-    add.add_argument("--channels", type=_widths, default=CHANNELS, help=f"widths C (default {CHANNELS})")
-    add.add_argument("--noise-variance", type=float, default=0.1, help="sigma^2 (default 0.1)")
-    add.add_argument("--weight-variance", type=float, default=2.0, help="sigma_w^2 (default 2)")
-    add.add_argument("--readout-variance", type=float, default=2.0, help="sigma_a^2 (default 2)")
-    add.add_argument("--seed", type=int, default=0, help="of the teacher problem or of the choice of digits")
-    add.add_argument("--no-memory-check", action="store_true", help="the same as check_memory=False")
-    add.add_argument("--plot", metavar="FILE", help="draw the table (.png, .pdf, .svg)")
-    add.add_argument("--out", metavar="FILE.npz", help="save the table, Sigma at each C and the settings")
+    options.add_sizes(problem, None, ", without --data")
+    options.add_variances(problem)
+    problem.add_argument(
+        "--seed",
+        metavar="SEED",
+        type=options.whole(0, 2**53),
+        help="of the teacher problem, or of the choice of digits (default 0)",
+    )
+    theory = add.add_argument_group("theory")
+    options.add_channels(theory, CHANNELS, "widths C; infinity is in the table anyway")
+    output = add.add_argument_group("output")
+    options.add_plot(output, "alpha, what is learned, and the errors over C")
+    options.add_out(output, "the table, Sigma at each C and the settings")
+    output.add_argument(
+        "--no-memory-check",
+        action="store_true",
+        help="try what would not fit in the memory that is available",
+    )
 
 
-def _widths(text: str) -> list[float]:
-    try:
-        return [checks.width(float(part), "--channels") for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} must be numbers above 0 with commas between, such as {CHANNELS}"
-        ) from None
-
-
-def _compare(options: argparse.Namespace) -> None:
-    targets = [files.usable_target(path) for path in (options.plot, options.out) if path]
-    widths = [width for width in options.channels if np.isfinite(width)]
+def _compare(given: argparse.Namespace) -> None:
+    targets = options.targets(given)
+    if given.out and given.data and Path(given.out).resolve() == Path(given.data).resolve():
+        raise ValueError(f"--out {given.out} would replace the file of --data; name another")
+    widths = [width for width in given.channels if np.isfinite(width)]
     if not widths:
         raise ValueError("--channels has no finite width; C = infinity is in the table anyway")
-    net = cnn(widths[0], options.weight_variance, options.readout_variance)
-    checks.positive(options.noise_variance, "noise_variance")  # before anything is announced
-    data = _dataset(options)
+    net = cnn(widths[0], given.weight_variance, given.readout_variance)
+    data = _dataset(given)
     n, sizes = len(data.X), Sizes.of(net, *data.X.shape)
     peak = peak_memory(sizes, typical_gradients(net, n), LAWS["mean_field"]) / GIGABYTE
-    print(f"n = {n}: about {peak:.2g} GB at the peak", file=sys.stderr)
+    terminal.note(f"n = {n}: about {peak:.2g} GB at the peak")
     with tqdm(total=len(set(widths)) + 3, unit="step", leave=False, disable=None) as bar:
 
         def progress(done: str) -> None:
             bar.set_description(done)
             bar.update()
 
-        check = not options.no_memory_check
-        result = compare(net, data, options.noise_variance, widths, progress, check)
-    print(report.text(result))
-    if options.plot:
-        from numerics import plots
-
-        plots.save(plots.comparison(result), options.plot)
-    if options.out:
-        report.save(result, options.out)
+        result = compare(net, data, given.noise_variance, widths, progress, not given.no_memory_check)
+    terminal.say(report.text(result))
+    if given.plot:
+        plots.save(plots.comparison(result), given.plot)
+    if given.out:
+        report.save(result, given.out)
     for path in targets:
-        print(f"written: {path}", file=sys.stderr)
+        terminal.note(f"written: {path}")
 
 
-def _dataset(options: argparse.Namespace) -> Dataset:
-    sizes = {"n": options.n, "n_test": options.n_test, "seed": options.seed}
-    given = {name: value for name, value in sizes.items() if value is not None}
-    teacher_sizes = {"n_patches": options.n_patches, "patch_size": options.patch_size}
-    if options.data is None:
-        chosen = {name: value for name, value in teacher_sizes.items() if value is not None}
-        return datasets.make_linear_cnn(**({"n_test": 400} | given | chosen))
-    for name, value in teacher_sizes.items():
+def _dataset(given: argparse.Namespace) -> Dataset:
+    if given.n is not None and len(given.n) > 1:
+        raise ValueError("--n takes one number here; run compare once for each")
+    _refuse_what_data_have(given)
+    n = None if given.n is None else given.n[0]
+    asked = {
+        "n": n,
+        "n_test": given.n_test,
+        "seed": given.seed,
+        "n_patches": given.n_patches,
+        "patch_size": given.patch_size,
+    }
+    chosen = {name: value for name, value in asked.items() if value is not None}
+    if given.data is None:
+        return datasets.make_linear_cnn(**({"n_test": 400} | chosen))
+    if given.data == "digits":
+        return datasets.load_digits(**chosen)
+    return _from_file(Path(given.data), n, given.n_test)
+
+
+def _refuse_what_data_have(given: argparse.Namespace) -> None:
+    """Sizes of the teacher problem beside --data, and a seed beside a file."""
+    alone = {"--n-patches": given.n_patches, "--patch-size": given.patch_size} if given.data else {}
+    if given.data not in (None, "digits"):
+        alone["--seed"] = given.seed
+    for option, value in alone.items():
         if value is not None:
-            raise ValueError(
-                f"--{name.replace('_', '-')} belongs to the teacher problem; --data has its own sizes"
-            )
-    if options.data == "digits":
-        return datasets.load_digits(**given)
-    return _from_file(Path(options.data), options.n, options.n_test)
+            raise ValueError(f"{option} belongs to problems that are drawn; --data {given.data} has its own")
 
 
 def _from_file(path: Path, n: int | None, n_test: int | None) -> Dataset:
     """The first n training and n_test test samples of an .npz with X, y and optionally X_test, y_test."""
-    if not path.exists():
-        raise ValueError(f"--data {path}: no such file; give an .npz with X and y, or 'digits'")
+    if not path.is_file():
+        kind = "is a folder" if path.is_dir() else "no such file"
+        raise ValueError(f"--data {path}: {kind}; give an .npz with X and y, or 'digits'")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("X", "y", "X_test", "y_test") if name in file.files}
-    except (ValueError, OSError, AttributeError, zipfile.BadZipFile) as broken:
-        raise ValueError(f"--data {path}: not a readable .npz of number arrays ({broken})") from None
+        arrays = files.read_arrays(path, ("X", "y", "X_test", "y_test"))
+    except ValueError as other:
+        raise ValueError(
+            f"--data {other}; put X (n, patches, pixels) and y into one: np.savez(file, X=X, y=y)"
+        ) from None
     if not {"X", "y"} <= arrays.keys():
-        raise ValueError(f"--data {path}: has {sorted(arrays)}, but needs X and y (np.savez(file, X=X, y=y))")
+        names = ", ".join(files.array_names(path)) or "nothing"
+        raise ValueError(f"--data {path}: has {names}, but needs X and y (np.savez(file, X=X, y=y))")
     if ("X_test" in arrays) != ("y_test" in arrays):
         raise ValueError(f"--data {path}: X_test and y_test come together; add the missing one")
     X = checks.inputs(arrays["X"], flat=False)
     y = checks.targets(arrays["y"], len(X))[:, 0]
-    if n is not None and checks.count(n, "--n") > len(X):
+    if n is not None and n > len(X):
         raise ValueError(f"--n {n}: the file has {len(X)} samples; ask for at most that many")
+    X_test, y_test = np.empty((0, *X.shape[1:])), np.empty(0)
     if "X_test" in arrays and len(arrays["X_test"]):
-        X_test = checks.inputs_like(arrays["X_test"], X.shape[1:], flat=False)[:n_test]
-        y_test = checks.targets(arrays["y_test"], len(arrays["X_test"]), "y_test")[:n_test, 0]
-    else:
-        X_test, y_test = np.empty((0, *X.shape[1:])), np.empty(0)
-    return Dataset(X[:n], y[:n], X_test, y_test)
+        X_test = checks.inputs_like(arrays["X_test"], X.shape[1:], flat=False)
+        y_test = checks.targets(arrays["y_test"], len(X_test), "y_test")[:, 0]
+    if n_test is not None and n_test > len(X_test):
+        raise ValueError(
+            f"--n-test {n_test}: the file has {len(X_test)} test samples; ask for at most that many"
+        )
+    return Dataset(X[:n], y[:n], X_test[:n_test], y_test[:n_test])

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -31,9 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_eos.commands.array_files import read_array
+from feature_eos.commands.text_files import text_of
 from numerics import checks, datasets
 from numerics.network import Network, cnn, fcn
-from numerics.pixels import Receptive, unpooled
+from numerics.pixels import receptive
 
 Table = dict[str, Any]
 Array = NDArray[np.float64]
@@ -44,6 +46,14 @@ SOLVE_KEYS = ("widths", "theory", "method", "tol", "max_iter", "check_memory")
 OUTPUT_KEYS = ("folder", "plots")
 FILE_KEYS = ("file", "X", "y", "X_test", "y_test", "shape")
 RANGE_KEYS = ("from", "to", "count")
+ELSEWHERE = (
+    {"noise_variance": "at the top, before the first section"}
+    | dict.fromkeys(("kind", "activation", "windows", "bias_variance"), "in [network]")
+    | dict.fromkeys(("dataset", *FILE_KEYS), "in [data]")
+    | dict.fromkeys(SOLVE_KEYS[2:], "in [solve]")
+    | dict.fromkeys(OUTPUT_KEYS, "in [output]")
+)
+MOST_WIDTHS = 10_000
 
 
 @dataclass(frozen=True)
@@ -87,10 +97,14 @@ def read(path: str | Path) -> ProblemFile:
     """
     source = Path(path)
     if not source.is_file():
-        raise ValueError(f"{source}: no such file")
+        kind = "a folder; give the file in it" if source.is_dir() else "no such file"
+        raise ValueError(f"{source}: {kind}")
+    text = text_of(source)
     try:
-        content = tomllib.loads(source.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+        content = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(f"{source}: not TOML (brackets within brackets without end)") from None
+    except ValueError as broken:
         raise ValueError(f"{source}: not TOML ({broken})") from None
     folder = source.parent
     _known(content, SECTIONS, "the file")
@@ -116,7 +130,8 @@ def read(path: str | Path) -> ProblemFile:
         noise_variance=noise,
         widths=_widths(solve["widths"]) if "widths" in solve else (net.widths,),
         options=options,
-        folder=folder / _text(output.get("folder", f"out/{source.stem}"), "folder in [output]"),
+        folder=folder
+        / Path(_text(output.get("folder", f"out/{source.stem}"), "folder in [output]")).expanduser(),
         plots=_flag(output.get("plots", True), "plots in [output]"),
     )
 
@@ -132,20 +147,24 @@ def _section(content: Table, name: str, required: bool = True) -> Table:
 
 
 def _known(table: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
-    """Refuse a key that nobody reads, with the nearest one that somebody does."""
+    """Refuse a key that nobody reads, with the place or the name that it should have."""
     names = list(keys)
     for key in table:
-        if key not in names:
-            near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+        if key in names:
+            continue
+        near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+        if key in ELSEWHERE and not where.startswith(ELSEWHERE[key].removeprefix("in ")):
+            hint = f"it belongs {ELSEWHERE[key]}"
+        else:
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-            raise ValueError(f"unknown key {key!r} in {where}; {hint}")
+        raise ValueError(f"unknown key {key!r} in {where}; {hint}")
 
 
 def _network(table: Table) -> Network:
     if "kind" not in table:
         raise ValueError('kind is missing in [network]: write kind = "cnn" or kind = "fcn"')
     kind = table["kind"]
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"kind={kind!r} in [network] must be one of {', '.join(map(repr, KINDS))}")
     make = KINDS[kind]
     parameters = inspect.signature(make).parameters
@@ -168,21 +187,7 @@ def _receptive(given: Any) -> Any:
     if not isinstance(given, Mapping):
         return given
     _known(given, ("windows", "pools"), "a receptive field")
-    try:
-        windows = np.array(given["windows"])
-        pools = tuple(tuple(int(pixel) for pixel in pool) for pool in given.get("pools", ()))
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(
-            "a receptive field must have windows, one list of pixels per output pixel, all of one length "
-            "(-1 is padding), and may have pools, lists of pixels"
-        ) from None
-    if windows.ndim != 2 or windows.dtype.kind != "i" or windows.size == 0:
-        raise ValueError("windows of a receptive field must be lists of pixels, all of one length")
-    pools = pools or unpooled(int(windows.max()) + 1)
-    flat = [pixel for pool in pools for pixel in pool]
-    if windows.min() < -1 or windows.max() >= len(pools) or not all(pools) or min(flat) < 0:
-        raise ValueError("a receptive field names a pixel or pool that is not there; they count from 0")
-    return Receptive(windows, pools)
+    return receptive(given.get("windows"), given.get("pools"))
 
 
 def _data(table: Table, folder: Path) -> tuple[Array, Array, Array | None, Array | None]:
@@ -200,6 +205,9 @@ def _data(table: Table, folder: Path) -> tuple[Array, Array, Array | None, Array
 
 def _dataset(table: Table, folder: Path) -> Table:
     name = table["dataset"]
+    both = next((key for key in FILE_KEYS if key in table), None)
+    if both is not None:
+        raise ValueError(f"[data] has both dataset and {both}, which are two sources; take one")
     makers = [maker for maker in datasets.__all__ if maker.startswith(("make_", "load_"))]
     if name not in makers:
         near = difflib.get_close_matches(str(name), makers, n=1, cutoff=0.4)
@@ -212,8 +220,11 @@ def _dataset(table: Table, folder: Path) -> Table:
     for key, parameter in parameters.items():
         if parameter.default is parameter.empty and key not in arguments:
             raise ValueError(f"{key} is missing in [data] with dataset {name!r}")
+    for key, parameter in parameters.items():
+        if isinstance(parameter.default, bool) and key in arguments:
+            _flag(arguments[key], f"{key} in [data]")
     if "path" in arguments:
-        arguments["path"] = folder / _text(arguments["path"], "path in [data]")
+        arguments["path"] = folder / Path(_text(arguments["path"], "path in [data]")).expanduser()
     try:
         made = make(**arguments)
     except TypeError as broken:
@@ -249,7 +260,7 @@ def _reshaped(array: Array | None, shape: Any, name: str) -> Array | None:
     if not isinstance(sizes, list) or not sizes:
         raise ValueError(f"shape={shape!r} in [data] must be the shape of one sample, such as [20, 64]")
     wanted = [checks.count(size, "shape in [data]") for size in sizes]
-    if array.ndim == 0 or int(np.prod(array.shape[1:])) != int(np.prod(wanted)):
+    if array.ndim == 0 or math.prod(array.shape[1:]) != math.prod(wanted):
         raise ValueError(
             f"{name} has shape {array.shape}, whose samples do not fill shape={wanted} of [data]"
         )
@@ -267,6 +278,10 @@ def _widths(given: Any) -> tuple[Any, ...]:
                 )
         start, stop = (checks.positive(given[key], f"{key} in widths of [solve]") for key in ("from", "to"))
         steps = checks.count(given["count"], "count in widths of [solve]")
+        if steps > MOST_WIDTHS:
+            raise ValueError(
+                f"count={given['count']} in widths of [solve]: each is solved for; at most {MOST_WIDTHS}"
+            )
         return tuple(float(width) for width in np.geomspace(start, stop, steps))
     if not isinstance(given, list) or not given:
         raise ValueError(
@@ -276,7 +291,7 @@ def _widths(given: Any) -> tuple[Any, ...]:
 
 
 def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError(f"{name}={value!r} must be text")
     return value
 

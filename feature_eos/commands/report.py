@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from feature_eos.commands import terminal
 from numerics.compare import Comparison, Row
 from numerics.machine.files import write_atomically
-from numerics.solutions.summary import LOAD_WORTH_A_NOTE, aligned
+from numerics.solutions.summary import LOAD_WORTH_A_NOTE
 
 COLUMNS = (  # heading, attribute of Row, format
     ("C", "width", "{:g}"),
@@ -32,7 +33,8 @@ COLUMNS = (  # heading, attribute of Row, format
 
 def text(result: Comparison) -> str:
     """The whole report."""
-    return "\n".join([*_heading(result), "", *table(result.rows), "", *verdict(result)])
+    above, below = (map(terminal.paragraph, lines) for lines in (_heading(result), verdict(result)))
+    return "\n".join([*above, "", *table(result.rows), "", *below])
 
 
 def _heading(result: Comparison) -> Iterator[str]:
@@ -43,16 +45,18 @@ def _heading(result: Comparison) -> Iterator[str]:
         f"{problem.noise_variance[0]:g}, sigma_w^2 = {net.weight_variances[0]:g}, "
         f"sigma_a^2 = {net.readout_variance:g}"
     )
-    yield "alpha = eps.y / y.y from the scalar equation (q_train = 1; effective ridge), first order in 1/C,"
-    yield "the matrix equations of state"
+    yield (
+        "alpha = eps.y / y.y from the scalar equation (Eq. (9): q_train = 1; ridge: effective ridge), first "
+        "order in 1/C, and the matrix equations of state"
+    )
 
 
 def table(rows: tuple[Row, ...]) -> list[str]:
-    """Right-aligned columns with a heading."""
+    """Right-aligned columns with a heading, as wide as there is room."""
     cells = [[heading for heading, _, _ in COLUMNS]]
     for row in rows:
         cells.append([_cell(getattr(row, attribute), form) for _, attribute, form in COLUMNS])
-    return aligned(cells)
+    return terminal.table(cells)
 
 
 def _cell(value: float, form: str) -> str:
@@ -75,10 +79,14 @@ def verdict(result: Comparison) -> Iterator[str]:
     heavy = [row for row in result.rows if row.readout_load > LOAD_WORTH_A_NOTE]
     if heavy:
         top = max(heavy, key=lambda row: row.width)
-        yield f"note: the readout load is above {LOAD_WORTH_A_NOTE:g} from C = {top.width:g} down, where mean"
-        yield "  field, which all these theories are, is low by about half the load in alpha and l*/l_GP - 1"
-    yield "chi = (1/C) eps.Q_f.eps; train and test: mean squares over the targets' mean square;"
-    yield "std: mean latent predictive standard deviation over the targets' rms"
+        yield (
+            f"note: the readout load is above {LOAD_WORTH_A_NOTE:g} from C = {top.width:g} down, where mean "
+            "field, which all these theories are, is low by about half the load in alpha and l*/l_GP - 1"
+        )
+    yield (
+        "chi = (1/C) eps.Q_f.eps; train and test: mean squares over the targets' mean square; std: mean "
+        "latent predictive standard deviation over the targets' rms"
+    )
 
 
 def save(result: Comparison, path: str | Path) -> None:

@@ -70,7 +70,10 @@ def find(
     path = file_of(folder, target.widths)
     if overwrite or not path.exists():
         return None
-    found = storage.load(path)
+    try:
+        found = storage.load(path)
+    except ValueError as other:
+        raise ValueError(f"{other}; --overwrite solves it anew, in place of this file") from None
     if found.problem != target or found.theory != equations.law.name:
         raise ValueError(
             f"{path} is of another problem (network, data, noise or theory); choose another folder, or "

@@ -11,8 +11,11 @@ from scipy.special import erf
 
 from numerics import checks
 from numerics.datasets.dataset import Dataset
+from numerics.machine import memory
 
 Array = NDArray[np.float64]
+
+GIGABYTE = 2.0**30
 
 
 def make_linear_cnn(
@@ -29,7 +32,7 @@ def make_linear_cnn(
     """
     shape = checks.count(n_patches, "n_patches"), checks.count(patch_size, "patch_size")
     rng = np.random.default_rng(checks.count(seed, "seed", least=0))
-    X = rng.standard_normal((checks.count(n, "n"), *shape))
+    X = _gaussian(rng, checks.count(n, "n"), shape)
     a, w = (rng.standard_normal(size) for size in shape)
     a /= np.linalg.norm(a)
     w /= np.linalg.norm(w)
@@ -76,7 +79,7 @@ def make_fcn_teacher(
     """
     n, d = checks.count(n, "n"), checks.count(d, "d")
     rng = np.random.default_rng(checks.count(seed, "seed", least=0))
-    X = rng.standard_normal((n, d))
+    X = _gaussian(rng, n, (d,))
     w, v, a = _weights(_teacher_rng(rng, teacher_seed), (d, 1, 1), weight_variance, readout_variance)
     if rms is not None:
         w, v, a = w / np.linalg.norm(w), np.ones(1), np.ones(1)
@@ -124,7 +127,7 @@ def make_cnn_teacher(
     n, pixels = checks.count(n, "n"), checks.count(n_pixels, "n_pixels")
     slots, size = checks.count(window, "window"), checks.count(patch_size, "patch_size")
     rng = np.random.default_rng(checks.count(seed, "seed", least=0))
-    X = rng.standard_normal((n, pixels * slots, size))
+    X = _gaussian(rng, n, (pixels * slots, size))
     sizes = (size, slots, pixels)
     w, v, a = _weights(_teacher_rng(rng, teacher_seed), sizes, weight_variance, readout_variance)
 
@@ -133,6 +136,25 @@ def make_cnn_teacher(
         return erf(first @ v) @ a
 
     return _dataset(X, teacher, rng, n_test, a_star=a, w_star=w, v_star=v)
+
+
+def _gaussian(rng: np.random.Generator, n: int, shape: tuple[int, ...], name: str = "n") -> Array:
+    """n Gaussian inputs of a shape.
+
+    Raises
+    ------
+    ValueError
+        When they do not fit in memory, which the system would find out too late.
+    """
+    size, left = 8.0 * math.prod(shape), memory.available()
+    if left is not None and n * size > left:
+        fit = int(left / size)
+        remedy = f"take at most {fit} samples" if fit else "make the inputs smaller"
+        raise ValueError(
+            f"{name}={n} inputs of shape {shape} take {n * size / GIGABYTE:.3g} GB, but "
+            f"{left / GIGABYTE:.3g} GB are available; {remedy}"
+        )
+    return rng.standard_normal((n, *shape))
 
 
 def _teacher_rng(rng: np.random.Generator, teacher_seed: int | None) -> np.random.Generator:
@@ -162,5 +184,5 @@ def _dataset(
     X: Array, teacher: Callable[[Array], Array], rng: np.random.Generator, n_test: int, **weights: Array
 ) -> Dataset:
     """Label the training set, then draw and label the test set."""
-    X_test = rng.standard_normal((checks.count(n_test, "n_test", least=0), *X.shape[1:]))
+    X_test = _gaussian(rng, checks.count(n_test, "n_test", least=0), X.shape[1:], "n_test")
     return Dataset(X, teacher(X), X_test, teacher(X_test), **weights)

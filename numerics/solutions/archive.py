@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics import checks, pixels
 from numerics.activations import BUILT_IN, named
 from numerics.gaussian.point import Point
 from numerics.gaussian.state import LayerState
 from numerics.gaussian.theory import Theory
-from numerics.machine.files import write_atomically
+from numerics.machine.files import in_short, read_arrays, write_atomically
 from numerics.network import Network
 from numerics.pixels import Receptive
 from numerics.problem import Problem
@@ -26,6 +27,8 @@ Array = NDArray[np.float64]
 
 FORMAT = "feature-eos solution"
 VERSION = 4  # before it a state was one flat list, and 1 to 3 were never released
+NUMBERS = ("residual", "degrees_of_freedom", "rounding", "chi_width")
+GROUPS = ("parts", "coefficients")
 
 
 def write(
@@ -70,39 +73,100 @@ def read(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        When the file is something else, or was written by another version.
+        When the file is something else, damaged, or was written by another version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-            header = json.loads(str(arrays["header"]))
-    except (KeyError, ValueError, EOFError, AttributeError) as broken:
+        arrays = read_arrays(path)
+        header = json.loads(str(arrays["header"]))
+        kind, version = header.get("format"), header.get("version", 0)
+    except (KeyError, ValueError, AttributeError, RecursionError) as broken:
+        reason = "no header" if isinstance(broken, KeyError) else in_short(broken).removeprefix(f"{path} is ")
         raise ValueError(
-            f"{path} is no solution of this package ({broken}); write one with sol.save"
+            f"{path} is no solution of this package ({reason}); write one with sol.save"
         ) from None
-    if header.get("format") != FORMAT or header.get("version") != VERSION:
+    if kind != FORMAT or version != VERSION:
         raise ValueError(
-            f"{path} is {header.get('format')!r} of version {header.get('version')}; this package reads "
-            f"{FORMAT!r} of version {VERSION}: solve again, or with the version that wrote it"
+            f"{path} is {in_short(kind)!r} of version {in_short(version)}; this package reads {FORMAT!r} of "
+            f"version {VERSION}: solve again, or with the version that wrote it"
         )
+    try:
+        return _parts(arrays, header)
+    except KeyError as missing:
+        reason = f"it lacks {missing.args[0]!r}"
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as broken:
+        reason = in_short(broken)
+    raise ValueError(f"{path} is damaged: {reason}; solve again, or take a copy of the file")
+
+
+def _parts(arrays: Mapping[str, Array], header: dict[str, Any]) -> dict[str, Any]:
     problem = Problem(_network(header["network"]), *(arrays[name] for name in ("X", "y", "noise_variance")))
-    state = tuple(
-        LayerState(arrays[f"theta_{level}"], arrays.get(f"mu_{level}")) for level in range(header["layers"])
-    )
-    numbers = {name: header[name] for name in ("parts", "degrees_of_freedom", "rounding", "coefficients")}
+    equations = Theory(problem, header["theory"], arrays.get("basis"))
+    if header["layers"] != len(problem.widths):
+        raise ValueError(f"{header['layers']} layers of a state for {len(problem.widths)} widths")
+    levels = range(len(problem.widths))
+    state = tuple(LayerState(arrays[f"theta_{level}"], arrays.get(f"mu_{level}")) for level in levels)
+    _refuse_what_does_not_fit(equations, arrays)
+    if header["status"] not in Status.__members__:
+        raise ValueError(f"status={header['status']!r} is unknown")
+    groups = {
+        name: {str(key): _number(value, name) for key, value in header[name].items()} for name in GROUPS
+    }
+    numbers = {name: _number(header[name], name) for name in NUMBERS}
     return {
         "problem": problem,
-        "equations": Theory(problem, header["theory"], arrays.get("basis")),
+        "equations": equations,
         "point": Point(
             state=state,
             Sigma=arrays["Sigma"],
-            residual=header["residual"],
-            KL_terms=tuple(header["KL_terms"]),
-            data=DataSummary(arrays["eps"], **numbers),
+            residual=numbers["residual"],
+            KL_terms=tuple(_number(term, "KL_terms") for term in header["KL_terms"]),
+            data=DataSummary(
+                arrays["eps"],
+                groups["parts"],
+                numbers["degrees_of_freedom"],
+                numbers["rounding"],
+                groups["coefficients"],
+            ),
         ),
         "status": Status[header["status"]],
-        **{name: header[name] for name in ("gradients", "method", "chi_width")},
+        "gradients": checks.count(header["gradients"], "gradients", least=0),
+        "method": str(header["method"]),
+        "chi_width": numbers["chi_width"],
     }
+
+
+def _refuse_what_does_not_fit(equations: Theory, arrays: Mapping[str, Array]) -> None:
+    """Kinds and shapes of what a file holds beside a problem, which is checked as a user's arguments are."""
+    problem, basis = equations.problem, arrays.get("basis")
+    weights = problem.input_shape[1] + (problem.net.bias_variance > 0)
+    sizes = [arrays[f"theta_{level}"].shape[:1] for level in range(len(problem.widths))]
+    if () in sizes:
+        raise ValueError(f"theta_{sizes.index(())} is no matrix")
+    (inside,) = sizes[0]
+    wanted: dict[str, tuple[int, ...]] = {"eps": (problem.samples, problem.outputs), "Sigma": 2 * sizes[0]}
+    for level, size in enumerate(sizes):
+        wanted[f"theta_{level}"] = 2 * size
+        if not equations.odd:
+            wanted[f"mu_{level}"] = size
+    if basis is not None:
+        wanted["basis"] = (weights, inside)
+    elif inside != weights:
+        raise ValueError(f"theta_0 is of {inside} input weights, but there are {weights}")
+    for name, shape in wanted.items():
+        if arrays[name].dtype != np.float64 or not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} is not finite floats")
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape} where {shape} belongs")
+    extra = [name for name in arrays if name.startswith(("theta_", "mu_")) and name not in wanted]
+    if extra:
+        raise ValueError(f"{extra[0]} belongs to no layer")
+
+
+def _number(value: Any, name: str) -> float:
+    """Of JSON, NaN included; its whole numbers may be beyond floats."""
+    if type(value) is float or (type(value) is int and abs(value) < 2**1023):
+        return float(value)
+    raise ValueError(f"{name}={in_short(value)} is no number")
 
 
 def _network_header(net: Network) -> dict[str, Any]:
@@ -128,12 +192,18 @@ def _network(header: dict[str, Any]) -> Network:
     parts = dict(header)
     parts["windows"] = tuple(_window(window) for window in header["windows"])
     parts["readout"] = _window(header["readout"])
-    parts["widths"] = tuple(map(float, header["widths"]))
-    parts["weight_variances"] = tuple(header["weight_variances"])
+    parts["widths"] = tuple(checks.width(width, "widths") for width in header["widths"])
+    variances = header["weight_variances"]
+    parts["weight_variances"] = tuple(checks.positive(v, "weight_variances") for v in variances)
+    checks.positive(header["readout_variance"], "readout_variance")
+    checks.not_negative(header["bias_variance"], "bias_variance")
+    named(header["activation"])
+    if not len(parts["widths"]) == len(variances) == len(parts["windows"]) + 1:
+        raise ValueError("widths, weight_variances and windows are of different numbers of layers")
     return Network(**parts)
 
 
 def _window(header: Any) -> Any:
     if isinstance(header, dict):
-        return Receptive(np.array(header["windows"]), tuple(map(tuple, header["pools"])))
+        return pixels.receptive(header["windows"], header["pools"])
     return header

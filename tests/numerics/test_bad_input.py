@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
+import scipy.sparse
 from small_problems import Small
 
-from numerics import ConvergenceError, cnn, datasets, solve, solve_path
+from numerics import ConvergenceError, cnn, datasets, fcn, from_sigma, solve, solve_path
 
 SMALL = Small("erf", n=10, N=2, S=3)
 X, Y, NOISE = SMALL.data
@@ -171,6 +172,112 @@ def test_bad_test_inputs_are_named(bad):
         solve(NET, X, Y, NOISE).predict(bad)
 
 
+class Elsewhere:
+    """An array that NumPy may not have, as those of other libraries on other devices."""
+
+    def __array__(self, *_, **__):
+        raise RuntimeError("this tensor tracks gradients")
+
+
+def masked(array):
+    """The first entry hidden, with a number under the mask that is no data."""
+    hidden = np.zeros(np.shape(array), dtype=bool)
+    hidden.flat[0] = True
+    array = np.array(array)
+    array.flat[0] = 999.0
+    return np.ma.array(array, mask=hidden)
+
+
+def test_what_is_under_a_mask_is_no_data():
+    sol = solve(NET, X, Y, NOISE)
+    for name, call in {
+        "X": lambda: solve(NET, masked(X), Y, NOISE),
+        "X ": lambda: solve(NET, list(masked(X)), Y, NOISE),
+        "y": lambda: solve(NET, X, masked(Y), NOISE),
+        "noise_variance": lambda: solve(NET, X, Y, masked(np.full(10, NOISE))),
+        "noise_variance ": lambda: solve(NET, X, Y, np.ma.masked),
+        "X_test": lambda: sol.predict(masked(X)),
+        "y_test": lambda: sol.alpha_test(X, masked(Y)),
+        "Sigma": lambda: from_sigma(NET, X, Y, masked(np.eye(3)), NOISE),
+        "start": lambda: solve(NET, X, Y, NOISE, start=masked(np.eye(3))),
+        "widths": lambda: solve_path(NET, X, Y, NOISE, widths=masked([30.0, 40.0])),
+        "weight_variance": lambda: cnn(30, masked([2.0])),
+    }.items():
+        with pytest.raises(ValueError, match=rf"{name.strip()} has 1 masked entry.*{name.strip()}\.filled"):
+            call()
+
+
+def test_a_mask_that_hides_nothing_does_not_matter():
+    noise = np.ma.array(np.full(10, NOISE), mask=np.zeros(10, dtype=bool))
+    assert alpha(np.ma.array(X), np.ma.array(Y), noise) == ALPHA
+
+
+def test_sparse_matrices_are_to_be_made_dense():
+    with pytest.raises(ValueError, match=r"X is a sparse matrix.*X\.toarray\(\)"):
+        solve(fcn(30), scipy.sparse.csr_array(X[:, 0]), Y, NOISE)
+    with pytest.raises(ValueError, match=r"y is a sparse matrix"):
+        alpha(y=scipy.sparse.csc_matrix(Y[:, None]))
+    with pytest.raises(ValueError, match=r"noise_variance is a sparse matrix"):
+        alpha(noise_variance=scipy.sparse.csr_array(Y[None]))
+
+
+def test_tables_of_floats_are_arrays_and_others_are_told_how():
+    pandas = pytest.importorskip("pandas")
+    table, column = pandas.DataFrame(X[:, 0]), pandas.Series(Y)
+    expected = solve(fcn(30), X[:, 0], Y, NOISE).alpha
+    assert solve(fcn(30), table, column, NOISE).alpha == expected
+    assert solve(fcn(30), table.astype("Float64").to_numpy(float), column, NOISE).alpha == expected
+    for kind in ("Float64", object):
+        with pytest.raises(ValueError, match=r"X is a table.*X\.to_numpy\(float\)"):
+            solve(fcn(30), table.astype(kind), column, NOISE)
+
+
+def test_an_array_that_numpy_may_not_have_is_named():
+    with pytest.raises(ValueError, match=r"X does not turn into a NumPy array \(this tensor tracks"):
+        alpha(X=Elsewhere())
+
+
+def test_ragged_noise_is_named():
+    with pytest.raises(ValueError, match="noise_variance is ragged"):
+        alpha(noise_variance=[[1.0], [2.0, 3.0]])
+
+
+def test_extended_precision_beyond_doubles_is_refused_without_a_warning():
+    with pytest.raises(ValueError, match="X contains NaN or infinite"):
+        alpha(X.astype(np.longdouble) * np.longdouble("1e4000"))
+
+
+@pytest.mark.parametrize("net", [fcn(30), fcn((30, 20)), fcn((30, 20), activation="relu")], ids=str)
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_no_test_inputs_give_empty_arrays(net, outputs):
+    y = Y if outputs == 1 else np.column_stack([Y, Y**2])
+    sol = solve(net, X[:, 0], y, NOISE)
+    none, shape = X[:0, 0], (0,) if outputs == 1 else (0, 2)
+    assert sol.predict(none).shape == shape
+    for noise in (False, True):
+        mean, std = sol.predict(none, return_std=True, include_noise=noise)
+        assert mean.shape == std.shape == shape
+        mean, covariance = sol.predict(none, return_cov=True, include_noise=noise)
+        assert mean.shape == shape
+        assert covariance.shape == (0, 0)
+    assert sol.sample_y(none, 4).shape == (*shape, 4)
+    for kernels in sol.kernels_at(none):
+        assert kernels.K_cross.shape == (0, 10)
+        assert kernels.K.shape == (0, 0)
+    with pytest.raises(ValueError, match="y_test is empty"):
+        sol.alpha_test(none, y[:0])
+
+
+def test_shapes_are_those_that_were_given():
+    with pytest.raises(ValueError, match=r"X has shape \(0, 3\)"):
+        solve(fcn(30), X[:0, 0], Y[:0], NOISE)
+    sol = solve(fcn(30), X[:, 0], Y, NOISE)
+    with pytest.raises(ValueError, match=r"X_test has \(2,\) per sample.* have \(3,\)"):
+        sol.predict(X[:0, 0, :2])
+    with pytest.raises(ValueError, match=r"X_test has \(2, 2\) per sample.* have \(2, 3\)"):
+        solve(NET, X, Y, NOISE).predict(X[:, :, :2])
+
+
 SAME_VALUES = {
     "list": (X.tolist(), list(Y)),
     "column": (X, Y[:, None]),
@@ -193,6 +300,15 @@ def test_read_only_arrays_are_read():
     locked.flags.writeable = targets.flags.writeable = False
     assert alpha(locked, targets) == ALPHA
     assert solve(NET, locked, targets, NOISE).predict(locked).shape == (10,)
+
+
+def test_bytes_are_no_widths():
+    with pytest.raises(ValueError, match="widths=b'40'"):
+        fcn(b"40")
+
+
+def test_variances_may_be_an_array_as_widths_may():
+    assert fcn((3, 4), np.array([2.0, 1.0])) == fcn(np.array([3, 4]), (2.0, 1.0))
 
 
 def test_numbers_may_be_numpy_scalars():
