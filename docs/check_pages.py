@@ -1,11 +1,11 @@
 """Open every page of the built site in Chromium and say what a reader would stumble over.
 
-    python docs/check_pages.py [--site docs/_build] [--width 1400] [--pictures FOLDER] [page ...]
+    python docs/check_pages.py [--site docs/_build] [--width 1280] [--pictures FOLDER] [page ...]
 
 Looked for on each page: errors on the console, requests that fail or leave the machine, images that are
-not there, TeX that was left as it is or that MathJax refused, and equations, code, tables or text wider
-than their column. Without Chromium nothing is checked, and it says so. Speaks the DevTools protocol by
-Tornado, which the notebooks' machinery brings along.
+not there, TeX that was left as it is or that MathJax refused, and equations, code, tables or text that are
+cut or wider than their column. Without Chromium nothing is checked, and it says so. Speaks the DevTools
+protocol by Tornado, which the notebooks' machinery brings along.
 """
 
 from __future__ import annotations
@@ -78,6 +78,18 @@ LOOK = r"""
     for (const box of document.querySelectorAll("main " + selector)) {
       const excess = box.scrollWidth - box.clientWidth;
       if (excess > 1) found.push(`${what} is ${excess} pixels too wide: ` + named(box));
+    }
+  }
+  for (const box of document.querySelectorAll("main .math, main .math mjx-container")) {
+    const style = getComputedStyle(box);
+    if (style.overflowY === "visible" || style.display === "inline") continue;
+    if (box.scrollHeight - box.clientHeight > 1) found.push("equation is cut above or below: " + named(box));
+  }
+  for (const column of document.querySelectorAll("article")) {
+    const edge = column.getBoundingClientRect().right;
+    for (const math of column.querySelectorAll("span.math")) {
+      const excess = Math.round(math.getBoundingClientRect().right - edge);
+      if (excess > 1) found.push(`equation in the text is ${excess} pixels too wide: ` + named(math));
     }
   }
   const excess = document.documentElement.scrollWidth - window.innerWidth;
@@ -203,7 +215,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Open every page of the built site in Chromium.")
     parser.add_argument("--site", type=Path, default=Path(__file__).parent / "_build")
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each page")
-    parser.add_argument("--width", type=int, default=1400, help="of the window, in pixels")
+    parser.add_argument("--width", type=int, default=1280, help="of the window, in pixels")
     parser.add_argument("pages", nargs="*", help="names such as notebooks/00_first_solve; default: all")
     options = parser.parse_args()
     program = next(filter(None, map(shutil.which, BROWSERS)), None)

@@ -30,7 +30,7 @@ def rows():
 def quoted(path):
     text = path.read_text()
     if path == PAGE:  # its second half says what has no row
-        text = text.split("\nIn print")[0]
+        text = text.split("\n::::\n")[0]
     return {int(n) for numbers in QUOTED.findall(text) for n in re.findall(r"\d+", numbers)}
 
 
