@@ -16,6 +16,7 @@ test: check docs
 	$(BIN)/python -m pytest
 
 docs: $(INSTALLED)
+	rm -rf docs/_build
 	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet --builder html docs docs/_build
 
 # every page opened in Chromium, if there is one: console, images, TeX, what is wider than its column
