@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 # `docs` is also the name of a folder
-.PHONY: run test check docs notebooks mutate certify bench clean
+.PHONY: run test check docs docs-browser thumbnails notebooks mutate certify bench clean
 
 run: $(INSTALLED)
 	mkdir -p out
@@ -16,7 +16,16 @@ test: check docs
 	$(BIN)/python -m pytest
 
 docs: $(INSTALLED)
+	rm -rf docs/_build
 	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet --builder html docs docs/_build
+
+# every page opened in Chromium, if there is one: console, images, TeX, what is wider than its column
+docs-browser: docs
+	$(BIN)/python docs/check_pages.py
+
+# the landing page's pictures, from the notebooks as the site shows them
+thumbnails: docs
+	$(BIN)/python docs/thumbnails.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

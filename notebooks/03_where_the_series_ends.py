@@ -20,15 +20,12 @@
 # complex plane, and Padé approximants of the same coefficients are shown to work.
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import display
 
-from analytic import breakdown, reduced_equation
-from numerics import reduced
+import feature_eos as eos
 
 CLOSURES = ("equivalent_kernel", "ridge")
-found = {name: breakdown(reduced_equation(name), n=1600) for name in CLOSURES}
+found = {name: eos.breakdown(eos.reduced_equation(name), n=1600) for name in CLOSURES}
 
 # %% [markdown]
 # ## Radius and pole, like with like
@@ -54,46 +51,76 @@ for name, result in found.items():
 errors = {}
 for name, result in found.items():
     for C in (640, 320):
-        exact = reduced.alpha(1600, C, closure=name)
+        exact = eos.reduced.alpha(1600, C, closure=name)
         errors[name, C] = {
-            **{f"order {k}": float(result.series(C, k)) / exact - 1 for k in (1, 2, 4, 8)},
-            **{f"[{m}/{m}]": float(result.pade(C, m)) / exact - 1 for m in (1, 2, 3, 4)},
+            **{
+                f"order {k}": float(result.series(C, k)) / exact - 1
+                for k in (1, 2, 4, 8)
+            },
+            **{
+                f"[{m}/{m}]": float(result.pade(C, m)) / exact - 1 for m in (1, 2, 3, 4)
+            },
         }
-        texts = (f"{label} {100 * value:+.3g}" for label, value in errors[name, C].items())
-        print(f"{name}, C = {C}: alpha = {exact:.6f};  " + ",  ".join(texts))
+
+heads = (f"{name.split('_')[0]}, C = {C}" for name, C in errors)
+print(" " * 8 + "".join(f"{head:>20}" for head in heads))
+for label in next(iter(errors.values())):
+    print(
+        f"{label:8}" + "".join(f"{100 * one[label]:+20.3g}" for one in errors.values())
+    )
 
 # %%
 for name, result in found.items():
-    for crossing in result.crossings:
-        print(
-            f"{name}: order {crossing.order} off by {crossing.threshold:.0%} below C = {crossing.width:.0f}"
-        )
+    for one in result.crossings:
+        off = f"off by {one.threshold:.0%} below C = {one.width:.0f}"
+        print(f"{name}: order {one.order} {off}")
 
-# %%
+# %% tags=["hide-input"]
 widths = np.geomspace(200, 20000, 200)
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharey=True)
+figure = eos.plots.new((10, 4))
+axes = figure.subplots(1, 2, sharey=True)
 for axis, (name, result) in zip(axes, found.items(), strict=True):
-    axis.plot(widths, reduced.alpha(1600, widths, closure=name), "k", lw=2, label="equation")
+    axis.plot(
+        widths,
+        eos.reduced.alpha(1600, widths, closure=name),
+        "k",
+        lw=2,
+        label="equation",
+    )
     for k in (1, 2, 4):
-        axis.plot(widths, [float(result.series(C, k)) for C in widths], "--", label=f"order {k}")
-    axis.plot(widths, [float(result.pade(C, 3)) for C in widths], ":", lw=2, label="Padé [3/3]")
+        axis.plot(
+            widths,
+            [float(result.series(C, k)) for C in widths],
+            "--",
+            label=f"order {k}",
+        )
+    axis.plot(
+        widths,
+        [float(result.pade(C, 3)) for C in widths],
+        ":",
+        lw=2,
+        label="Padé [3/3]",
+    )
     axis.axvline(float(result.radius), color="grey", lw=0.8)
     axis.text(float(result.radius), 0.02, " radius", color="grey")
     axis.set(xscale="log", ylim=(0, 0.9), xlabel="channels $C$", title=name)
 axes[0].set_ylabel(r"$\alpha$")
 axes[0].legend()
-plt.close(figure)
-display(figure)
+figure
 
 # %% [markdown]
 # ## What this notebook claims
 
 # %%
 cubic, ridge = found["equivalent_kernel"], found["ridge"]
-assert abs(float(cubic.radius) - 3658.27) < 5e-3  # digits printed in docs/derivations.md
+assert (
+    abs(float(cubic.radius) - 3658.27) < 5e-3
+)  # digits printed in docs/derivations.md
 assert abs(float(ridge.coefficients[1]) + 213.947) < 5e-4
 assert abs(float(ridge.radius) / 1.05e3 - 1) < 0.01
-assert abs(0.5575**2 / float(cubic.alpha_gp) ** 2 * float(cubic.naive_pole) - 633.2) < 0.2  # the paper's
+assert (
+    abs(0.5575**2 / float(cubic.alpha_gp) ** 2 * float(cubic.naive_pole) - 633.2) < 0.2
+)  # the paper's
 assert all(result.radius > 640 for result in found.values())
 assert abs(errors["equivalent_kernel", 640]["[3/3]"]) < 0.01
 assert abs(errors["equivalent_kernel", 640]["order 8"]) > 100

@@ -24,12 +24,11 @@
 
 # %%
 import json
+import textwrap
 
-import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import display
 
-from numerics import datasets, fcn, solve, solve_path
+import feature_eos as eos
 
 PAPER_SIZE = False
 NOISE_VARIANCE = 0.001
@@ -37,13 +36,14 @@ NOISE_VARIANCE = 0.001
 # %% [markdown]
 # ## Fixed readout variance, against reference values
 # $n=128$, $d=16$, teacher $y\propto\mathrm{erf}(\mathrm{erf}(w_*\cdot x))$ of rms 0.3. Columns: $\alpha$, the
-# learned variance along $w_*$ over its prior's, and the mean variance of the hidden pre-activations.
+# learned variance along $w_*$ over its prior's, and the mean variance of the hidden pre-activations. The
+# figure is `eos.plots.path`, first order and readout load included.
 
 # %%
-data = datasets.make_fcn_teacher(n=128, d=16, seed=3, rms=0.3)
+data = eos.datasets.make_fcn_teacher(n=128, d=16, seed=3, rms=0.3)
 widths = (10000, 2000, 500, 200, 100)
-net = fcn((1, 1), weight_variance=2.0, readout_variance=2 / 256)
-path = solve_path(net, data.X, data.y, NOISE_VARIANCE, widths=widths, tol=1e-9)
+net = eos.fcn((1, 1), weight_variance=2.0, readout_variance=2 / 256)
+path = eos.solve_path(net, data.X, data.y, NOISE_VARIANCE, widths=widths, tol=1e-9)
 table = np.array(
     [
         (
@@ -55,17 +55,21 @@ table = np.array(
     ]
 )
 print(f"Gaussian process: alpha {path[0].gp.alpha:.7f}")
+print("       N        alpha    along w*    pre-acts.   gradients  residual")
 for sol, row in zip(path, table, strict=True):
     numbers = "".join(f"{value:13.7f}" for value in row)
-    print(f"N = {sol.width:6g}{numbers}   {sol.gradients:3d} gradients, residual {sol.residual:.0e}")
+    print(f"{sol.width:8g}{numbers}{sol.gradients:10d}{sol.residual:10.0e}")
+
+# %%
+eos.plots.path(path)
 
 # %% [markdown]
 # From $N=1000$ to 500 in one call, from the solution at 1000 and from nothing: the same solution.
 
 # %%
-thousand = solve(net.with_widths(1000), data.X, data.y, NOISE_VARIANCE)
-halved = solve(net.with_widths(500), data.X, data.y, NOISE_VARIANCE, start=thousand)
-direct = solve(net.with_widths(500), data.X, data.y, NOISE_VARIANCE)
+thousand = eos.solve(net.with_widths(1000), data.X, data.y, NOISE_VARIANCE)
+halved = eos.solve(net.with_widths(500), data.X, data.y, NOISE_VARIANCE, start=thousand)
+direct = eos.solve(net.with_widths(500), data.X, data.y, NOISE_VARIANCE)
 for sol in (thousand, halved, direct):
     print(f"N = {sol.width:g}: alpha {sol.alpha:.7f}, {sol.gradients} gradients")
 
@@ -76,13 +80,13 @@ for sol in (thousand, halved, direct):
 
 # %%
 size = {"n": 1024, "d": 128} if PAPER_SIZE else {"n": 128, "d": 16}
-data = datasets.make_fcn_teacher(**size, seed=3, rms=0.3)
+data = eos.datasets.make_fcn_teacher(**size, seed=3, rms=0.3)
 scaling_widths = (8192, 4096, 2048, 1024, 512, 256, 128, 64)
 solutions = []
 for N in scaling_widths:
-    net = fcn((N, N), weight_variance=2.0, readout_variance=2 / N)
+    net = eos.fcn((N, N), weight_variance=2.0, readout_variance=2 / N)
     start = solutions[-1] if solutions else None
-    solutions.append(solve(net, data.X, data.y, NOISE_VARIANCE, start=start))
+    solutions.append(eos.solve(net, data.X, data.y, NOISE_VARIANCE, start=start))
 here = {
     "train loss": [np.sum(sol.eps**2) / np.sum(sol.gp.eps**2) for sol in solutions],
     "top eigenvalue": [sol.overlap_eigenvalues[0] for sol in solutions],
@@ -94,19 +98,18 @@ here = {
 with np.load("data/fcn3_scaling.npz") as file:
     paper = {name: file[name] for name in file.files}
 provenance = json.loads(str(paper.pop("provenance")))
-print({name: provenance[name] for name in ("made_by", "data", "network", "date", "versions")})
+for name in ("made_by", "data", "network", "date", "versions"):
+    print(textwrap.fill(f"{name}: {provenance[name]}", 88))
 stored = {
     "train loss": paper["loss"] / paper["gp_loss"],
     "top eigenvalue": paper["top_eigenvalue"] / paper["prior_variance"],
     "second eigenvalue": paper["second_eigenvalue"] / paper["prior_variance"],
     "alpha": paper["alpha"] / paper["gp_alpha"],
 }
-print("     N   loss/GP  top eigenvalue/GP  second/GP  alpha/GP   readout load")
+print("     N   loss/GP    top/GP second/GP  alpha/GP  readout load")
 for k, N in enumerate(paper["width"]):
-    print(
-        f"{N:6g}{stored['train loss'][k]:10.4f}{stored['top eigenvalue'][k]:15.4f}"
-        f"{stored['second eigenvalue'][k]:14.4f}{stored['alpha'][k]:10.4f}{paper['readout_load'][k]:15.3f}"
-    )
+    ratios = "".join(f"{curve[k]:10.4f}" for curve in stored.values())
+    print(f"{N:6g}{ratios}{paper['readout_load'][k]:14.3f}")
 
 # %% [markdown]
 # The paper reports a top eigenvalue "2-3 times larger" and the rest at their limit: so it is here down
@@ -114,28 +117,38 @@ for k, N in enumerate(paper["width"]):
 # no jump between branches was met: solved from the Gaussian process ($N=512$) and back from $N=512$ (at
 # 1024) the free energies are the same to eight digits.
 
-# %%
-labels = {
-    "train loss": "train loss",
-    "alpha": r"$\alpha$",
-    "top eigenvalue": r"top eigenvalue of $\Sigma$",
-    "second eigenvalue": r"second eigenvalue of $\Sigma$",
+# %% tags=["hide-input"]
+LOOKS = {
+    "top eigenvalue": (
+        r"top eigenvalue of $\Sigma$",
+        {"color": "#d1495b", "marker": "o"},
+    ),
+    "second eigenvalue": ("second eigenvalue", {"color": "#e09f3e", "marker": "s"}),
+    "alpha": (
+        r"$\alpha$",
+        {"color": "#777777", "marker": "^", "ls": "--", "mfc": "white"},
+    ),
+    "train loss": ("train loss", {"color": "#1b4f9c", "marker": "v"}),
 }
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharey=True)
+figure = eos.plots.new((10, 4))
+axes = figure.subplots(1, 2, sharey=True)
 panels = (
     (axes[0], paper["width"], stored, "from file: $n=1024$, $d=128$"),
     (axes[1], scaling_widths, here, f"solved here: $n={size['n']}$, $d={size['d']}$"),
 )
 for axis, N, curves, title in panels:
-    for (name, label), marker in zip(labels.items(), "os^v", strict=True):
-        axis.plot(N, curves[name], f"-{marker}", label=label, markersize=4)
+    for name, (label, look) in LOOKS.items():
+        axis.plot(N, curves[name], label=label, ms=5, **look)
     axis.axhline(1, color="grey", lw=0.8)
-    axis.set_xscale("log", base=2)
-    axis.set(xlabel="width $N_1=N_2=N$", title=title)
+    axis.set(xscale="log", yscale="log", xlabel="width $N_1=N_2=N$", title=title)
+    axis.set_xticks(N, [f"{one:g}" for one in N])
+    axis.set_xticks([], minor=True)
+    axis.set_yticks((0.2, 0.5, 1, 2, 5), ("0.2", "0.5", "1", "2", "5"))
+    axis.set_yticks([], minor=True)
+    axis.spines[["top", "right"]].set_visible(False)
 axes[0].set_ylabel("value over its Gaussian-process value")
-axes[0].legend()
-plt.close(figure)
-display(figure)
+axes[1].legend(frameon=False)
+figure
 
 # %% [markdown]
 # ## A path without a schedule
@@ -144,23 +157,32 @@ display(figure)
 # %%
 with np.load("data/fcn3_path.npz") as file:
     long = {name: file[name] for name in file.files if name != "provenance"}
-print(
-    f"{len(long['width'])} widths, {long['gradients'].sum()} gradients, "
-    f"at most {long['gradients'].max()} for one width; "
-    f"largest residual {long['residual'].max():.1e}"
-)
-print(f"condition number of Q: {long['condition_of_Q'].min():.0f} to {long['condition_of_Q'].max():.0f}")
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-axes[0].plot(long["width"], long["alpha"], "k.-")
-axes[0].axhline(long["gp_alpha"][0], color="grey", lw=0.8, label="Gaussian process")
-axes[0].set(xscale="log", ylim=(0, None), ylabel=r"$\alpha$ (1 / target$^2$)", xlabel="width $N$")
-axes[0].legend()
-for name, label in (("top_eigenvalue", "top"), ("second_eigenvalue", "second")):
-    axes[1].plot(long["width"], long[name] / long["prior_variance"], ".-", label=label)
-axes[1].set(xscale="log", xlabel="width $N$", ylabel=r"eigenvalue of $\Sigma$ over its prior's")
-axes[1].legend()
-plt.close(figure)
-display(figure)
+print(f"{len(long['width'])} widths, {long['gradients'].sum()} gradients, ", end="")
+print(f"at most {long['gradients'].max()} for one width")
+print(f"largest residual {long['residual'].max():.1e}")
+low, high = long["condition_of_Q"].min(), long["condition_of_Q"].max()
+print(f"condition number of Q: {low:.0f} to {high:.0f}")
+
+# %% tags=["hide-input"]
+figure = eos.plots.new((10, 4))
+axes = figure.subplots(1, 2)
+axes[0].plot(long["width"], long["alpha"], ".-", color="#1b4f9c")
+axes[0].axhline(long["gp_alpha"][0], color="grey", lw=0.8)
+axes[0].text(100, long["gp_alpha"][0], "Gaussian process", color="grey", va="bottom")
+axes[0].set(ylim=(0, 1.12 * long["gp_alpha"][0]), ylabel=r"$\alpha$ (1 / target$^2$)")
+for name, label, colour in (
+    ("top_eigenvalue", "top", "#d1495b"),
+    ("second_eigenvalue", "second", "#e09f3e"),
+):
+    curve = long[name] / long["prior_variance"]
+    axes[1].plot(long["width"], curve, ".-", color=colour, label=label)
+axes[1].set(ylabel=r"eigenvalue of $\Sigma$ over its prior's", ylim=(0, None))
+axes[1].legend(frameon=False)
+for axis in axes:
+    axis.set(xscale="log", xlabel="width $N$")
+    axis.set_xticks((100, 1000, 10000), ("100", "1000", "10000"))
+    axis.spines[["top", "right"]].set_visible(False)
+figure
 
 # %% [markdown]
 # ## What this notebook claims
@@ -180,18 +202,29 @@ assert abs(path[0].gp.alpha - 97.8656426) < 1e-7
 assert abs(halved.alpha / direct.alpha - 1) < 1e-6  # both at residual 1e-8
 assert abs(halved.alpha - 48.2744037) < 1e-4
 
-residuals = np.concatenate([paper["residual"], long["residual"], [sol.residual for sol in solutions]])
+residuals = np.concatenate(
+    [paper["residual"], long["residual"], [sol.residual for sol in solutions]]
+)
 assert residuals.max() <= 1e-8
 down_to_1024 = paper["width"] >= 1024
 assert down_to_1024.sum() == 4
-top, second = stored["top eigenvalue"][down_to_1024], stored["second eigenvalue"][down_to_1024]
+top, second = (
+    stored["top eigenvalue"][down_to_1024],
+    stored["second eigenvalue"][down_to_1024],
+)
 np.testing.assert_allclose(top, [2.4453, 2.6825, 2.9033, 3.2175], atol=5e-5)
 assert np.abs(second - 1).max() < 0.17
-np.testing.assert_allclose(stored["alpha"], [0.4254, 0.3598, 0.3371, 0.3149, 0.1943], atol=5e-5)
-np.testing.assert_allclose(stored["train loss"], [0.3150, 0.3572, 0.4241, 0.3977, 0.1777], atol=5e-5)
+np.testing.assert_allclose(
+    stored["alpha"], [0.4254, 0.3598, 0.3371, 0.3149, 0.1943], atol=5e-5
+)
+np.testing.assert_allclose(
+    stored["train loss"], [0.3150, 0.3572, 0.4241, 0.3977, 0.1777], atol=5e-5
+)
 if PAPER_SIZE:
     same = np.isin(scaling_widths, paper["width"])
-    np.testing.assert_allclose(np.array(here["alpha"])[same], stored["alpha"], rtol=1e-4)
+    np.testing.assert_allclose(
+        np.array(here["alpha"])[same], stored["alpha"], rtol=1e-4
+    )
 
 assert len(long["width"]) == 49
 assert (np.diff(long["alpha"]) < 0).all()

@@ -84,6 +84,7 @@ def test_errors_are_over_the_targets_mean_square(folder, capsys):
 
 
 def test_an_interrupted_path_is_taken_up_where_it_stopped(folder, capsys, monkeypatch):
+    alpha = solve(fcn((20, 20)), X, Y, 0.05).alpha
     calls = []
     original = Continuation.solve
 
@@ -107,7 +108,6 @@ def test_an_interrupted_path_is_taken_up_where_it_stopped(folder, capsys, monkey
     assert calls == [200, 50, 20, 20]  # the last one alone
     assert "2 of 3 widths are there already" in err
     assert (folder / "results" / "width-50.npz").read_bytes() == before
-    alpha = solve(fcn((20, 20)), X, Y, 0.05).alpha
     assert table(folder)["alpha"][2] == pytest.approx(alpha, rel=1e-7)
 
     code, _, err = run(folder, capsys)

@@ -21,7 +21,7 @@ def comparison(result: Comparison) -> Any:
     def column(name: str) -> np.ndarray:
         return np.array([getattr(row, name) for row in rows])
 
-    figure = new((13.5, 4.2))
+    figure = new((11.5, 3.8))
     overlap_axes, learned_axes, error_axes = figure.subplots(1, 3)
     _alpha_panel(overlap_axes, result, width, column, gp.alpha)
 

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+import functools
+import io
 from pathlib import Path
 from typing import Any
 
 from numerics.machine.files import write_atomically
 
 MATRIX, TANGENT, SCALAR, RIDGE, GREY = "#1b4f9c", "#d1495b", "#3b8f5a", "#e09f3e", "#777777"
+DPI = 150
 
 
 def new(size: tuple[float, float]) -> Any:
-    """An empty matplotlib Figure, in inches.
+    """An empty matplotlib Figure, in inches, that a notebook shows when it is a cell's value.
 
     Raises
     ------
     ImportError
         With the remedy, when matplotlib is missing.
     """
+    return _figure()(figsize=size, layout="constrained")
+
+
+@functools.cache
+def _figure() -> Any:
+    """The class of our figures, made on demand because matplotlib may be missing."""
     try:
         from matplotlib.figure import Figure
     except ImportError as missing:
         raise ImportError("plots need matplotlib: pip install 'feature-eos[plot]'") from missing
-    return Figure(figsize=size, layout="constrained")
+
+    class Shown(Figure):
+        """A Figure that needs neither pyplot nor a magic to be seen in a notebook."""
+
+        def _repr_png_(self) -> bytes:
+            png = io.BytesIO()
+            self.savefig(png, dpi=DPI, format="png")
+            return png.getvalue()
+
+    return Shown
 
 
 def save(figure: Any, path: str | Path) -> None:
     """Write a figure; the ending of the name chooses the format."""
     form = Path(path).suffix.removeprefix(".") or "png"
-    write_atomically(path, lambda file: figure.savefig(file, dpi=150, format=form))
+    write_atomically(path, lambda file: figure.savefig(file, dpi=DPI, format=form))

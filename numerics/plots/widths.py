@@ -32,7 +32,7 @@ def path(solutions: Sequence[Solution], test_errors: Sequence[float] = ()) -> An
     order = sorted(finite, key=lambda k: solutions[k].width)
     sols = [solutions[k] for k in order]
     width = np.array([sol.width for sol in sols])
-    figure = new((13.5, 4.2))
+    figure = new((11.5, 3.8))
     alpha_axes, learned_axes, error_axes = figure.subplots(1, 3)
     _alpha(alpha_axes, sols, width)
     tops = [sol.overlap_eigenvalues[0] for sol in sols]
