@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from analytic.modules import generated_files
+from analytic.files import generated_files
 
 TARGET = Path(__file__).resolve().parent.parent / "numerics" / "_generated"
 

@@ -8,8 +8,8 @@ from typing import Any
 import mpmath
 
 from analytic import expansion
+from analytic.arguments import whole
 from analytic.equation import Equation, Terms
-from analytic.numbers import whole
 from analytic.singularities import (
     BranchPoint,
     all_double_roots,

@@ -13,9 +13,9 @@ from typing import Any
 from sympy import Poly, Symbol, cancel, expand, lambdify, numer, pi
 
 from analytic import closures
+from analytic.arguments import exact_values, inverse_width, whole
 from analytic.closures import DEFAULT
 from analytic.equation import derived
-from analytic.numbers import exact_values, inverse_width, whole
 from analytic.symbols import ARGUMENTS, C, T, alpha, kappa, lam, lam_inert, lam_star, n, r_inert, w, x
 
 GUARD = 60  # bits beyond those asked for

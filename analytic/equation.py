@@ -9,9 +9,9 @@ import mpmath
 from sympy import Expr, Float, Poly, Symbol, expand, lambdify, simplify
 
 from analytic import closures, derivation, free_energy
+from analytic.arguments import as_mpf, exact_values
 from analytic.derivation import Discrepancy, Step
 from analytic.finite_patch import finite_patch
-from analytic.numbers import as_mpf, exact_values
 from analytic.symbols import ARGUMENTS, C, N, S, T, alpha, l_star, lam, sigma_w2, x
 
 Terms = dict[tuple[int, int], mpmath.mpf]

@@ -7,9 +7,9 @@ from typing import Any
 import mpmath
 from sympy import Rational
 
+from analytic.arguments import inverse_width, whole
 from analytic.closures import closure
 from analytic.equation import Equation
-from analytic.numbers import inverse_width, whole
 from analytic.observables import OBSERVABLES, State, observable_series, state_at
 from analytic.one_over_n_branch import joins_gaussian_process
 from analytic.series import algebraic_series

@@ -13,10 +13,10 @@ from typing import Any
 import mpmath
 from sympy import lambdify
 
-from analytic.activations import activation
-from analytic.expectations import kernel
+from analytic.arguments import as_mpf, exact_values
+from analytic.expectations.activations import activation
+from analytic.expectations.kernels import kernel
 from analytic.free_energy import linear_response
-from analytic.numbers import as_mpf, exact_values
 from analytic.symbols import D1, D2, K12, sigma_w2, u, v
 from analytic.symbols import S as S_SYMBOL
 

@@ -8,8 +8,8 @@ from typing import Any
 import mpmath
 from sympy import Expr, Rational, Symbol, fraction, lambdify, together
 
+from analytic.arguments import as_mpf
 from analytic.equation import Equation
-from analytic.numbers import as_mpf
 from analytic.symbols import (
     ARGUMENTS,
     C,

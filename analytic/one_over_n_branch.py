@@ -14,8 +14,8 @@ from typing import Any
 import mpmath
 from sympy import Expr, Poly, Symbol, cancel, diff, factor, numer
 
+from analytic.arguments import as_mpf
 from analytic.equation import Equation
-from analytic.numbers import as_mpf
 from analytic.symbols import C, T, alpha, lam, lam_inert, lam_star, n, sigma2
 
 v, mu, d, e = (Symbol(name) for name in ("v", "mu", "d", "e"))

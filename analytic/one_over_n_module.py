@@ -3,11 +3,11 @@
 from sympy import Function, Symbol, diff
 
 from analytic import one_over_n_branch
-from analytic.codegen import function, module, template
 from analytic.equation import Equation
+from analytic.generator.primitives import PRIMITIVES
+from analytic.generator.printer import function, module, template
 from analytic.one_over_n_branch import d, e, mu, rest, w0
 from analytic.one_over_n_branch import v as vv
-from analytic.primitives import PRIMITIVES
 from analytic.ridge_module import eigenvalue_function, excess_function, rest_function
 from analytic.symbols import ARGUMENTS, C, N, S, lam, n, sigma2, sigma_a2, sigma_w2
 

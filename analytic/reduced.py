@@ -35,7 +35,7 @@ from analytic import closures, expansion
 from analytic.breakdown import breakdown
 from analytic.closures import DEFAULT
 from analytic.equation import Equation, derived
-from analytic.modules import solver_source
+from analytic.files import solver_source
 from analytic.observables import State
 from analytic.reduced_module import compile_residual
 from analytic.series import algebraic_series

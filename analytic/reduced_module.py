@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from sympy import Expr, Function, Poly, Symbol, diff, discriminant, expand, factor, simplify, solve
 
-from analytic.cache import load_source
-from analytic.codegen import function, module, template
 from analytic.equation import Equation
+from analytic.generator.cache import load_source
+from analytic.generator.printer import function, module, template
 from analytic.series import algebraic_series
 from analytic.symbols import (
     ARGUMENTS,

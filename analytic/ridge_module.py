@@ -25,9 +25,9 @@ from sympy import (
 from sympy import asin as sympy_asin
 from sympy.polys.ring_series import rs_asin
 
-from analytic.codegen import function, module, template
 from analytic.equation import Equation
-from analytic.primitives import PRIMITIVES
+from analytic.generator.primitives import PRIMITIVES
+from analytic.generator.printer import function, module, template
 from analytic.symbols import (
     ARGUMENTS,
     C,

@@ -621,7 +621,7 @@ MUTATIONS = [
         ("too few terms", "TAIL = 1e-13", "TAIL = 1e-5", SERIES_ITSELF),
     ),
     *_in(
-        "analytic/relu.py",
+        "analytic/expectations/relu.py",
         (
             "slope of A1 without J",
             "-(m1 * A1 + K12 * J) / K11, J",
@@ -670,13 +670,13 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "analytic/expectations.py",
+        "analytic/expectations/kernels.py",
         ("density of a Gaussian", "sqrt(2 * pi * variance)", "sqrt(pi * variance)", QUADRATURE),
         ("Jacobian of u", "u / (D1 * D2)) / (D1 * D2))", "u / (D1 * D2)) * (D1 * D2))", QUADRATURE),
         ("dG/dK11 twice", "(result, D1) * self", "(result, D1) * 2 * self", PULL),
     ),
     *_in(
-        "analytic/kernel_modules.py",
+        "analytic/generator/kernels.py",
         ("1 - u for 1 + u", "Mul(1 - u, 1 + u", "Mul(1 - u, 1 - u", PULL),
     ),
     *_in(

@@ -2,7 +2,7 @@
 # Activation relu, (h1, h2) ~ N((m1, m2), [[K11, K12], [K12, K22]]):
 #     E[phi(h1) phi(h2)] = A1*K11*m2 + A2*K22*m1 + Delta + P*(K12 + m1*m2)
 # with P = P(h1 > 0, h2 > 0), A1 = E[delta(h1) theta(h2)], A2 = E[theta(h1) delta(h2)],
-# J = E[delta(h1) delta(h2)], Delta = det K J. Derived in analytic/relu.py.
+# J = E[delta(h1) delta(h2)], Delta = det K J. Derived in analytic/expectations/relu.py.
 
 from math import asin, erfc, exp, sqrt
 

@@ -6,10 +6,10 @@ import pytest
 import sympy
 
 from analytic.__main__ import main
-from analytic.codegen import function
-from analytic.expectations import kernel
-from analytic.kernel_modules import FIRST, SECOND
-from analytic.modules import generated_files
+from analytic.expectations.kernels import kernel
+from analytic.files import generated_files
+from analytic.generator.kernels import FIRST, SECOND
+from analytic.generator.printer import function
 from analytic.symbols import D1, D2, K12, K22
 from numerics._generated import ACTIVATIONS, load, load_numpy
 

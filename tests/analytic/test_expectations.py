@@ -5,8 +5,8 @@ import pytest
 import sympy
 from sympy import asin, pi, sqrt
 
-from analytic.activations import ACTIVATIONS, activation
-from analytic.expectations import kernel, mean, price
+from analytic.expectations.activations import ACTIVATIONS, activation
+from analytic.expectations.kernels import kernel, mean, price
 from analytic.symbols import D1, D2, K11, K12, K22, h, v
 
 PAIRS = ((K12,), (K11,), (K22,), (K12, K12), (K12, K11), (K11, K11), (K11, K22), (K22, K22))

@@ -1,12 +1,12 @@
-"""Numba kernels, with their loops, of activations whose units have means: the ReLU, and a series for any."""
+"""The file of the ReLU: its kernels with means, and the loops around them."""
 
 from collections.abc import Iterable
 
 from sympy import Expr, factorial
 from sympy.integrals.quadrature import gauss_legendre
 
-from analytic.codegen import function, module, template
-from analytic.relu import FIRST, SECOND, finite_at_coincidence, moment
+from analytic.expectations.relu import FIRST, SECOND, finite_at_coincidence, moment
+from analytic.generator.printer import function, module, template
 from analytic.symbols import A1, A2, K11, K12, K22, Delta, J, P, m1, m2
 
 # An even rule for the even integrand of Owen's T, half of which is used: 20 nodes reach 1e-16, and 12 of 24
@@ -19,7 +19,7 @@ _TITLE = """\
 Activation relu, (h1, h2) ~ N((m1, m2), [[K11, K12], [K12, K22]]):
     E[phi(h1) phi(h2)] = {value}
 with P = P(h1 > 0, h2 > 0), A1 = E[delta(h1) theta(h2)], A2 = E[theta(h1) delta(h2)],
-J = E[delta(h1) delta(h2)], Delta = det K J. Derived in analytic/relu.py."""
+J = E[delta(h1) delta(h2)], Delta = det K J. Derived in analytic/expectations/relu.py."""
 
 
 def relu_module() -> str:
@@ -35,15 +35,6 @@ def relu_module() -> str:
     body = "\n\n".join([_constants(), *scalar, *loops])
     imports = "from math import asin, erfc, exp, sqrt\n\nimport numpy as np\nfrom numba import njit\n"
     return module(_TITLE.format(value=firsts[0]), imports, body)
-
-
-def series_module() -> str:
-    """numerics/_generated/series.py: the same loops around Mehler's series, for any smooth activation."""
-    orders = f"ORDERS = {(*FIRST, *SECOND)!r}\nROUNDING = 1e-17\n"
-    loops = map(template, ("series_moments", "mean_tile_loops", "input_loops"))
-    body = "\n\n".join([orders, *loops])
-    imports = "from math import log, sqrt\n\nimport numpy as np\nfrom numba import njit\n"
-    return module("Any activation given by its Hermite coefficients (numerics/hermite.py).", imports, body)
 
 
 def _constants() -> str:

@@ -30,7 +30,7 @@ from sympy import (
 )
 from sympy import solve as sympy_solve
 
-from analytic.activations import activation
+from analytic.expectations.activations import activation
 from analytic.symbols import D1, D2, K11, K12, K22, h, u, v, z
 
 

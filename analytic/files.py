@@ -1,11 +1,12 @@
 """Every file under numerics/_generated."""
 
-from analytic.activations import ACTIVATIONS
 from analytic.closures import CLOSURES, closure
-from analytic.codegen import module
 from analytic.equation import derived
-from analytic.kernel_modules import activation_module, numpy_module
-from analytic.mean_modules import relu_module, series_module
+from analytic.expectations.activations import ACTIVATIONS
+from analytic.generator.kernels import activation_module, numpy_module
+from analytic.generator.printer import module
+from analytic.generator.relu import relu_module
+from analytic.generator.series import series_module
 from analytic.one_over_n_module import one_over_n_module
 from analytic.reduced_module import solver_module
 from analytic.ridge_module import ridge_module

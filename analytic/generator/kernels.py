@@ -2,9 +2,9 @@
 
 from sympy import Expr, Function, Mul, Pow, count_ops, factor, sqrt
 
-from analytic.codegen import JIT, function, module, template
-from analytic.expectations import Kernel, kernel
-from analytic.primitives import PRIMITIVES
+from analytic.expectations.kernels import Kernel, kernel
+from analytic.generator.primitives import PRIMITIVES
+from analytic.generator.printer import JIT, function, module, template
 from analytic.symbols import D1, D2, K11, K12, K22, r, u, v
 
 FIRST = ((K12,), (K11,), (K22,))
@@ -50,7 +50,7 @@ def _kernel_title(derived: Kernel) -> str:
     return (
         f"Activation {derived.name}, (h1, h2) ~ N(0, [[K11, K12], [K12, K22]]):\n"
         f"    E[phi(h1) phi(h2)] = {derived.G}\n"
-        f"with D = {derived.statistic} at v = K11, K22. Derived in analytic/expectations.py."
+        f"with D = {derived.statistic} at v = K11, K22. Derived in analytic/expectations/kernels.py."
     )
 
 
