@@ -3,32 +3,50 @@
 from analytic.closures import CLOSURES, closure
 from analytic.equation import derived
 from analytic.expectations.activations import ACTIVATIONS
-from analytic.generator.kernels import activation_module, numpy_module
+from analytic.generator.kernels import CLOSED, closed_form_file, numpy_file
+from analytic.generator.means import given_file
 from analytic.generator.printer import module
-from analytic.generator.relu import relu_module
-from analytic.generator.series import series_module
+from analytic.generator.relu import relu_file
+from analytic.generator.series import series_file, shared_series_file
 from analytic.one_over_n_module import one_over_n_module
 from analytic.reduced_module import solver_module
 from analytic.ridge_module import ridge_module
 
-# Kernels over (variance, mean) of each unit: the ReLU, and what activations without a closed form share.
-WITH_MEANS = ("relu", "series")
+# The file of an activation, by where its kernel comes from (`Activation.kernel`).
+EMITTERS = {
+    "derived": closed_form_file,
+    "given": closed_form_file,
+    "given with means": given_file,
+    "series": series_file,
+    "relu": relu_file,
+}
 
 
-def registry_module() -> str:
-    """numerics/_generated/__init__.py: the names, and import on demand."""
+def registry_file() -> str:
+    """numerics/_generated/__init__.py: the activations, and import on demand."""
+    entries = "".join(f"    {name!r}: {_built_in(name)},\n" for name in ACTIVATIONS)
     body = f'''\
-ACTIVATIONS = {tuple(ACTIVATIONS)!r}
-WITH_MEANS = {WITH_MEANS!r}
+class BuiltIn(NamedTuple):
+    """What is generated of one activation."""
+
+    odd: bool
+    loops: str  # the file of its kernels
+    with_means: bool  # which take (variance, mean) of each unit instead of the variance
+
+
+ACTIVATIONS = {{
+{entries}}}
+# Those whose kernels are functions of variances alone: theirs have a complex form in their file for NumPy.
+HOLOMORPHIC = tuple(name for name, entry in ACTIVATIONS.items() if not entry.with_means)
 
 
 def load(name: str) -> ModuleType:
-    """The Numba kernels of one activation, or those of "series"; importing compiles nothing."""
-    return import_module(f"numerics._generated.{{name}}") if name in WITH_MEANS else _load(name, "")
+    """The Numba file of one activation, or that of "series"; importing compiles nothing."""
+    return import_module(f"numerics._generated.{{name}}") if name == "series" else _load(name, "")
 
 
 def load_numpy(name: str) -> ModuleType:
-    """The same kernels on NumPy arrays, real or complex."""
+    """The forward map, and kernels at zero means, on NumPy arrays, real or complex."""
     return _load(name, "_numpy")
 
 
@@ -37,9 +55,17 @@ def _load(name: str, suffix: str) -> ModuleType:
         raise ValueError(f"unknown activation {{name!r}}; available: {{', '.join(ACTIVATIONS)}}")
     return import_module(f"numerics._generated.{{name}}{{suffix}}")
 '''
-    title = "Which activations have generated kernels, loaded on demand."
-    imports = "from importlib import import_module\nfrom types import ModuleType\n"
+    title = "Which activations are built in; their files are loaded on demand."
+    imports = (
+        "from importlib import import_module\nfrom types import ModuleType\nfrom typing import NamedTuple\n"
+    )
     return module(title, imports, body)
+
+
+def _built_in(name: str) -> str:
+    entry = ACTIVATIONS[name]
+    loops = "series" if entry.kernel == "series" else name
+    return f"BuiltIn({entry.odd}, {loops!r}, {entry.kernel not in CLOSED})"
 
 
 def solver_source(name: str) -> str:
@@ -55,10 +81,12 @@ def solver_source(name: str) -> str:
 
 def generated_files() -> dict[str, str]:
     """File name under numerics/_generated -> text, for everything that is committed there."""
-    files = {"__init__.py": registry_module(), "relu.py": relu_module(), "series.py": series_module()}
-    for name in ACTIVATIONS:
-        files[f"{name}.py"] = activation_module(name)
-        files[f"{name}_numpy.py"] = numpy_module(name)
+    files = {"__init__.py": registry_file(), "series.py": shared_series_file()}
+    for name, entry in ACTIVATIONS.items():
+        if entry.kernel not in EMITTERS:
+            raise ValueError(f"{name!r}: emitter {entry.kernel!r} is none of {', '.join(EMITTERS)}")
+        files[f"{name}.py"] = EMITTERS[entry.kernel](name)
+        files[f"{name}_numpy.py"] = numpy_file(name)
     for name in CLOSURES:
         files[f"reduced_{name}.py"] = solver_source(name)
     return files

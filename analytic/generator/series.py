@@ -1,13 +1,22 @@
-"""The file of kernels by Mehler's series, which all activations without a closed form share."""
+"""Mehler's series: the file of kernels that activations without a closed form share, and their own."""
 
+from analytic.expectations.activations import activation
 from analytic.expectations.relu import FIRST, SECOND
-from analytic.generator.printer import module, template
+from analytic.generator import forward
+from analytic.generator.printer import assembled, template
 
 
-def series_module() -> str:
+def shared_series_file() -> str:
     """numerics/_generated/series.py: the loops of units with means around Mehler's series."""
     orders = f"ORDERS = {(*FIRST, *SECOND)!r}\nROUNDING = 1e-17\n"
     loops = map(template, ("series_moments", "mean_tile_loops", "input_loops"))
-    body = "\n\n".join([orders, *loops])
-    imports = "from math import log, sqrt\n\nimport numpy as np\nfrom numba import njit\n"
-    return module("Any activation given by its Hermite coefficients (numerics/hermite.py).", imports, body)
+    return assembled(
+        "Any activation given by its Hermite coefficients (numerics/hermite.py).", [orders, *loops]
+    )
+
+
+def series_file(name: str) -> str:
+    """numerics/_generated/<name>.py: the forward map alone; the kernels are the series'."""
+    return assembled(
+        f"Activation {name}; its kernels are in series.py.", forward.compiled(activation(name).phi)
+    )

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
-from numerics._generated import ACTIVATIONS as HOLOMORPHIC
-from numerics._generated import load_numpy
+from numerics._generated import HOLOMORPHIC, load_numpy
 from numerics.free_energy.problem import Problem, problem
 from numerics.network import Network
 

@@ -24,7 +24,10 @@ def test_two_layer_network_by_the_general_path(small, C):
     general = Chain(
         special.X, special.y, special.noise_variance, special.prior_variance, [below, special.maps[0]]
     )
-    outcome = fixed_point.solve(general, (0.0, 1 / C), general.prior, 1e-12, 300)
+    start = general.prior
+    for width in (10 * C, C):  # sin has a second minimum at C = 2, which joins no process
+        outcome = fixed_point.solve(general, (0.0, 1 / width), start, 1e-12, 300)
+        start = outcome.state.theta
     assert outcome.status is Status.CONVERGED
     state = outcome.state
     # the rank of the hidden kernel is that of the weights
