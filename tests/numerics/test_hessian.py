@@ -7,7 +7,7 @@ import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, small
 from small_problems import symmetric
 
-from numerics import fcn
+from numerics import ACTIVATIONS, fcn
 from numerics.free_energy.hessian import Hessian
 from numerics.free_energy.problem import problem
 from numerics.free_energy.state import evaluate
@@ -19,15 +19,15 @@ SINGLE = {
     if "pool" not in name
 }
 RELU = {f"{name}, ReLU": (net, flat, "mean_field") for name, (net, flat) in RELU_NETWORKS.items()}
-SERIES = {
+EVERY = {
     f"three dense layers, {name}": (
         replace(NETWORKS["three dense layers"][0], activation=name),
         True,
         "mean_field",
     )
-    for name in ("tanh", "gelu")
+    for name in ACTIVATIONS
 }
-CASES = {name: (net, flat, "mean_field") for name, (net, flat) in NETWORKS.items()} | SINGLE | RELU | SERIES
+CASES = {name: (net, flat, "mean_field") for name, (net, flat) in NETWORKS.items()} | SINGLE | RELU | EVERY
 
 
 def matrix_function(f, M):
