@@ -1,10 +1,15 @@
-"""``python -m analytic`` writes numerics/_generated; ``--check`` fails if a file there is stale."""
+"""``python -m analytic`` writes numerics/_generated; ``--check`` fails if a file there is stale.
+
+Nothing is written, and the check fails, if a given kernel is not proved or a file does not run.
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
-from analytic.modules import generated_files
+from analytic.expectations.proof import NotProved
+from analytic.files import generated_files
+from analytic.generator.exercise import Unusable, exercise
 
 TARGET = Path(__file__).resolve().parent.parent / "numerics" / "_generated"
 
@@ -15,7 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 on a difference")
     parser.add_argument("--target", type=Path, default=TARGET, help="folder of the generated files")
     options = parser.parse_args(arguments)
-    wanted = generated_files()
+    try:
+        wanted = generated_files()
+        exercise(wanted)
+    except (NotProved, Unusable, NameError, NotImplementedError, ValueError) as error:
+        print(f"nothing is written: {error}", file=sys.stderr)
+        return 1
     stale = [name for name, text in wanted.items() if _read(options.target / name) != text]
     orphans = sorted(path.name for path in options.target.glob("*.py") if path.name not in wanted)
     if options.check:

@@ -4,7 +4,9 @@ Two symbols of the same name but different assumptions are different objects to 
 no other file makes one, and why no string is ever parsed into an expression.
 """
 
-from sympy import Symbol
+from collections.abc import Iterator
+
+from sympy import Expr, Function, Symbol, erfc, exp, numbered_symbols, pi, sqrt
 
 # One Gaussian pre-activation h, and the pair (h1, h2) with covariance [[K11, K12], [K12, K22]].
 h = Symbol("h", real=True)
@@ -30,6 +32,32 @@ A1 = Symbol("A1", real=True)
 A2 = Symbol("A2", real=True)
 J = Symbol("J", real=True)
 Delta = Symbol("Delta", real=True)
+
+# The exponent of a Gaussian while it is integrated over.
+rate = Symbol("rate", positive=True)
+
+
+def temporaries() -> Iterator[Symbol]:
+    """t0, t1, ...: what generated text calls common subexpressions."""
+    return numbered_symbols("t")
+
+
+# sinh(x) exp(a) and cosh(x) exp(a) as functions of (x, a), by the names that generated text gives them.
+sinh_exp = Function("sinh_exp")
+cosh_exp = Function("cosh_exp")
+
+
+class ncdf(Function):
+    """The normal distribution function, kept whole: SymPy turns erfc(-x) into 2 - erfc(x), which cancels."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return exp(-(self.args[0] ** 2) / 2) / sqrt(2 * pi)
+
+    def _eval_evalf(self, prec: int) -> Expr:
+        return (erfc(-self.args[0] / sqrt(2)) / 2)._eval_evalf(prec)
+
 
 _LATEX = {
     "sigma2": r"\sigma^{2}",

@@ -30,7 +30,6 @@ nb_execution_timeout = 600
 nb_output_stderr = "show"  # warnings are to be seen, and put right at their source
 nb_merge_streams = True
 autodoc_typehints = "none"
-autodoc_preserve_defaults = True
 toc_object_entries_show_parents = "hide"
 autosummary_generate = False  # tables of what a page documents, not a page for each name
 numpydoc_show_class_members = False

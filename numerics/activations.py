@@ -1,15 +1,17 @@
-"""The activations: what a kernel map needs of each, and how to give one's own.
+"""The activations: forward maps, what a kernel map needs of each, and how to give one's own.
 
-`erf` and `linear` are odd: every mean of the theory is zero and their kernels are functions of variances
-alone. The others' kernels take a variance and a mean per pre-activation, stacked as (P, 2, n): `relu` in
-closed form, `tanh`, `gelu` and your own smooth functions by Mehler's series (`numerics.hermite`).
+The built-in ones are what `analytic/expectations/activations.py` lists and `python -m analytic` generated.
+Where phi is odd every mean of the theory is zero; kernels in closed form are then functions of variances
+alone (erf, linear, sin). Other kernels take a variance and a mean per pre-activation, stacked as (P, 2, n):
+`relu` in closed form, `tanh`, `gelu` and your own smooth functions by Mehler's series (`numerics.hermite`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,8 @@ class Activation(Protocol):
     loops : module
         `add_value`, `adjoint`, `add_tangent` and `adjoint_tangent` over a tile of a kernel; `add_values`,
         `adjoints`, `add_tangents` and `adjoint_tangents` over the tiles of kernels made from inputs.
+    phi, dphi : callable
+        phi(h) and its slope on arrays.
     """
 
     @property
@@ -50,32 +54,64 @@ class Activation(Protocol):
     def rows(self, variance: float) -> int:
         """Numbers in `statistics` per datum, at a variance."""
 
+    def phi(self, h: Array, /) -> Array: ...
+    def dphi(self, h: Array, /) -> Array: ...
+
+    def activate(self, h: Array) -> tuple[Array, Array]:
+        """phi(h) and its slope, together."""
+
     def __hash__(self) -> int: ...
 
 
 @dataclass(frozen=True)
-class ClosedForm:
-    """An activation with generated kernels."""
+class BuiltIn:
+    """An activation with a generated forward map; its name says which, also in a file or another process."""
 
     name: str
-    odd: bool
 
     def __str__(self) -> str:
         return self.name
 
+    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
+        return named, (self.name,)
+
+    @property
+    def odd(self) -> bool:
+        return _generated.ACTIVATIONS[self.name].odd
+
     @property
     def with_means(self) -> bool:
-        return not self.odd
+        return _generated.ACTIVATIONS[self.name].with_means
 
     @property
     def loops(self) -> ModuleType:
-        return _generated.load(self.name)
+        return _generated.load(_generated.ACTIVATIONS[self.name].loops)
+
+    def phi(self, h: Array) -> Array:
+        """phi(h), a new array of the shape of h."""
+        return _new(_generated.load_numpy(self.name).phi, h)
+
+    def dphi(self, h: Array) -> Array:
+        """The slope of phi at h, a new array of the shape of h."""
+        return _new(_generated.load_numpy(self.name).dphi, h)
+
+    def activate(self, h: Array) -> tuple[Array, Array]:
+        """phi(h) and its slope in one pass, compiled; `loops.activate(h, phi, dphi)` of the generated file
+        fills arrays of one dimension in place."""
+        h = np.asarray(h, dtype=np.float64, order="C")
+        values, slopes = np.empty(h.shape), np.empty(h.shape)
+        _generated.load(self.name).activate(h.reshape(-1), values.reshape(-1), slopes.reshape(-1))
+        return values, slopes
+
+
+class ClosedForm(BuiltIn):
+    """With kernels in closed form."""
 
     def rows(self, variance: float) -> int:
-        return 1 if self.odd else self.loops.STATISTICS
+        return self.loops.STATISTICS if self.with_means else 1
 
     def statistics(self, moments: Array) -> Array:
-        if self.odd:
+        if not self.with_means:
             D = np.empty(moments.shape)
             self.loops.statistics(np.ascontiguousarray(moments).reshape(-1), D.reshape(-1))
             return D
@@ -89,7 +125,17 @@ class OutOfRange(ValueError):
     """An activation is not resolved at a state; a solver's trial step may meet it and turn back."""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+class Series(BuiltIn):
+    """With kernels by Mehler's series."""
+
+    def rows(self, variance: float) -> int:
+        return _series_rows(self.dphi, variance)
+
+    def statistics(self, moments: Array) -> Array:
+        return _series_statistics(self, moments)
+
+
+@dataclass(frozen=True, repr=False)
 class Quadrature:
     """A smooth activation given by phi and phi'; made and checked by `quadrature`."""
 
@@ -108,26 +154,49 @@ class Quadrature:
         return _generated.load("series")
 
     def rows(self, variance: float) -> int:
-        try:
-            return 1 + 2 * hermite.terms_needed(self.dphi, np.zeros(1), np.full(1, variance**0.5))
-        except hermite.TooManyTerms:
-            return 1 + 2 * hermite.SEEN
+        return _series_rows(self.dphi, variance)
 
     def statistics(self, moments: Array) -> Array:
-        try:
-            return hermite.statistics(self.phi, self.dphi, self.odd, moments)
-        except hermite.TooManyTerms:
-            raise OutOfRange(
-                f"activation {self.name!r} is too steep at the largest variance "
-                f"{moments[:, 0].max():.3g} of its pre-activations: {hermite.SEEN} Hermite terms do not "
-                "resolve it; lower weight_variance, rescale X, or use 'relu' or 'erf'"
-            ) from None
+        return _series_statistics(self, moments)
+
+    def activate(self, h: Array) -> tuple[Array, Array]:
+        """phi(h) and its slope."""
+        return self.phi(h), self.dphi(h)
+
+    def __deepcopy__(self, memo: object) -> Quadrature:
+        return self  # nothing in it changes
 
     def __repr__(self) -> str:
         return f"quadrature({self.name!r})"
 
     def __str__(self) -> str:
         return self.name
+
+
+def _series_rows(dphi: Function, variance: float) -> int:
+    try:
+        return 1 + 2 * hermite.terms_needed(dphi, np.zeros(1), np.full(1, variance**0.5))
+    except hermite.TooManyTerms:
+        return 1 + 2 * hermite.SEEN
+
+
+def _series_statistics(activation: Activation, moments: Array) -> Array:
+    try:
+        return hermite.statistics(activation.phi, activation.dphi, activation.odd, moments)
+    except hermite.TooManyTerms:
+        raise OutOfRange(
+            f"activation {activation.name!r} is too steep at the largest variance "
+            f"{moments[:, 0].max():.3g} of its pre-activations: {hermite.SEEN} Hermite terms do not "
+            "resolve it; lower weight_variance, rescale X, or use 'relu' or 'erf'"
+        ) from None
+
+
+def _new(function: Callable[[Array], Any], h: Array) -> Array:
+    """What a generated function gives: it may be a number, or h itself."""
+    h = np.asarray(h, dtype=np.float64)
+    values = function(h)
+    fresh = isinstance(values, np.ndarray) and values is not h
+    return values if fresh else np.full(h.shape, values)
 
 
 def quadrature(name: str, phi: Function, dphi: Function) -> Quadrature:
@@ -139,7 +208,8 @@ def quadrature(name: str, phi: Function, dphi: Function) -> Quadrature:
     Parameters
     ----------
     name : str
-        For messages. Files of solutions do not hold functions, so such a solution cannot be saved.
+        For messages. Files of solutions do not hold functions, so such a solution cannot be saved; it can be
+        pickled if the functions can (those of a module, not those made on the spot).
     phi, dphi : callable
         phi and its derivative on arrays of floats: NumPy expressions, `numba.vectorize` or array-valued
         `numba.njit` functions.
@@ -183,31 +253,9 @@ def _check_arrays(argument: str, function: Function) -> None:
         )
 
 
-def _tanh_slope(h: Array) -> Array:
-    return 1.0 - np.tanh(h) ** 2
-
-
-def _gelu(h: Array) -> Array:
-    """h Phi(h), with the normal distribution function and not its approximation by tanh."""
-    return h * _normal_cdf(h)
-
-
-def _gelu_slope(h: Array) -> Array:
-    return _normal_cdf(h) + h * np.exp(-(h**2) / 2) / np.sqrt(2 * np.pi)
-
-
-def _normal_cdf(h: Array) -> Array:
-    from scipy.special import ndtr  # here: a third of `import numerics` otherwise
-
-    return ndtr(h)
-
-
 BUILT_IN: dict[str, Activation] = {
-    "erf": ClosedForm("erf", odd=True),
-    "linear": ClosedForm("linear", odd=True),
-    "relu": ClosedForm("relu", odd=False),
-    "tanh": Quadrature("tanh", np.tanh, _tanh_slope, odd=True),
-    "gelu": Quadrature("gelu", _gelu, _gelu_slope, odd=False),
+    name: (Series if entry.loops == "series" else ClosedForm)(name)
+    for name, entry in _generated.ACTIVATIONS.items()
 }
 ACTIVATIONS = tuple(BUILT_IN)
 

@@ -129,6 +129,10 @@ PRODUCT = f"{PRODUCT}[three dense layers]"
 
 CROSSING = "tests/test_cli.py::test_the_crossing_is_where_the_tangent_is_off_by_that_much"
 QUADRATURE = "tests/analytic/test_expectations.py::test_kernel_against_quadrature[entries0-erf]"
+PROVED = "tests/analytic/test_proof.py::test_what_is_given_is_proved[sin]"
+FORWARD = f"{NUMERICS}/test_activations.py::test_forward_map_and_slope[sin]"
+ODD_SINE = f"{NUMERICS}/test_kernel_maps.py::test_value_is_the_readout_kernel[sin-tiny panels]"
+SINE = f"{NUMERICS}/test_activations.py::test_the_kernel_is_that_of_the_forward_map[sin]"
 KNOWN_SERIES = "tests/analytic/test_reduced_equation.py::test_series_of_a_known_function"
 LINEAR_NETWORK = (
     "tests/analytic/test_reduced_equation.py::test_against_the_matrix_theory_of_a_linear_network[1000]"
@@ -624,7 +628,7 @@ MUTATIONS = [
         ("too few terms", "TAIL = 1e-13", "TAIL = 1e-5", SERIES_ITSELF),
     ),
     *_in(
-        "analytic/relu.py",
+        "analytic/expectations/relu.py",
         (
             "slope of A1 without J",
             "-(m1 * A1 + K12 * J) / K11, J",
@@ -673,13 +677,31 @@ MUTATIONS = [
         ),
     ),
     *_in(
-        "analytic/expectations.py",
+        "analytic/expectations/kernels.py",
         ("density of a Gaussian", "sqrt(2 * pi * variance)", "sqrt(pi * variance)", QUADRATURE),
         ("Jacobian of u", "u / (D1 * D2)) / (D1 * D2))", "u / (D1 * D2)) * (D1 * D2))", QUADRATURE),
         ("dG/dK11 twice", "(result, D1) * self", "(result, D1) * 2 * self", PULL),
     ),
     *_in(
-        "analytic/kernel_modules.py",
+        "analytic/expectations/activations.py",
+        ("half the sine's kernel", "/ 2) * sinh(K12)", "/ 2) * sinh(K12) / 2", PROVED),
+    ),
+    *_in(
+        "analytic/expectations/proof.py",
+        ("dG/dK11 without 1/2 (proof)", "((2, 0), K11, 2)", "((2, 0), K11, 1)", PROVED),
+        ("a correlation without its square", "c22 - c12**2 / c11", "c22 - c12 / c11", PROVED),
+    ),
+    *_in(
+        "analytic/generator/primitives.py",
+        ("sinh without 1/2", "s = -0.5 * exp(a + y)", "s = -exp(a + y)", SINE),
+        ("an odd function made even", "return -s if x < 0.0 else s", "return s", ODD_SINE),
+    ),
+    *_in(
+        "analytic/generator/forward.py",
+        ("phi for its slope", "[phi, diff(phi, h)]", "[phi, phi]", FORWARD),
+    ),
+    *_in(
+        "analytic/generator/kernels.py",
         ("1 - u for 1 + u", "Mul(1 - u, 1 + u", "Mul(1 - u, 1 - u", PULL),
     ),
     *_in(

@@ -8,8 +8,8 @@ before it is printed.
 
 from sympy import Expr, Poly, diff, discriminant, expand, factor, simplify, solve
 
-from analytic.codegen import function
 from analytic.emit.solver import eigenvalue_function, eigenvalue_let, scaled_function, solver_module
+from analytic.generator.printer import function
 from analytic.scalar.equation import Equation
 from analytic.series.power_series import algebraic_series
 from analytic.symbols import IN_CODE, C, a, alpha, in_code, kappa, lam, lam_star, mu, sigma2, t, x

@@ -2,7 +2,6 @@
 
 from sympy import diff
 
-from analytic.codegen import function
 from analytic.emit.solver import (
     GIVEN,
     LAM,
@@ -13,6 +12,7 @@ from analytic.emit.solver import (
     scaled_function,
     solver_module,
 )
+from analytic.generator.printer import function
 from analytic.scalar.closures import closure
 from analytic.scalar.equation import Equation
 from analytic.scalar.one_over_n_branch import branch

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from sympy import diff
 
-from analytic.cache import load_source
-from analytic.codegen import function, module
+from analytic.generator.cache import load_source
+from analytic.generator.printer import function, module
 from analytic.scalar.equation import Equation
 from analytic.symbols import ARGUMENTS, DEFAULTS, IN_CODE, alpha
 

@@ -8,7 +8,6 @@ delta = W - floor, the distance to kappa = 0: at small C all terms of W^2 + c W 
 
 from sympy import Expr, Function, Poly, Symbol, cancel, diff, expand, numer, solve, together
 
-from analytic.codegen import function
 from analytic.emit.solver import (
     COMPLEXITY,
     LAM,
@@ -19,6 +18,7 @@ from analytic.emit.solver import (
     scaled_function,
     solver_module,
 )
+from analytic.generator.printer import function
 from analytic.scalar.equation import Equation
 from analytic.symbols import (
     IN_CODE,

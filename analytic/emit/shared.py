@@ -1,6 +1,6 @@
 """What all closures and `numerics.reduced` agree on, emitted: the setting, the statuses, the closures."""
 
-from analytic.codegen import module
+from analytic.generator.printer import module
 from analytic.scalar.closures import CLOSURES, DEFAULT, NOT_SMALL
 from analytic.symbols import ARGUMENTS, DEFAULTS
 

@@ -6,9 +6,9 @@ from sympy import QQ, Expr, Function, Rational, Symbol, factor, ring
 from sympy import asin as sympy_asin
 from sympy.polys.ring_series import rs_asin
 
-from analytic.codegen import JIT, function, module, template
 from analytic.emit.shared import status_constants
-from analytic.primitives import PRIMITIVES
+from analytic.generator.primitives import PRIMITIVES
+from analytic.generator.printer import JIT, function, module, template
 from analytic.scalar.closures import closure
 from analytic.scalar.equation import Equation
 from analytic.symbols import ARGUMENTS, IN_CODE, C, N, S, in_code, lam, sigma_a2, sigma_w2

@@ -13,8 +13,8 @@ from typing import Any
 import mpmath
 from sympy import lambdify
 
-from analytic.activations import activation
-from analytic.expectations import kernel
+from analytic.expectations.activations import activation
+from analytic.expectations.kernels import kernel
 from analytic.scalar.arguments import as_mpf, exact_values
 from analytic.scalar.free_energy import linear_response
 from analytic.symbols import D1, D2, K12, sigma_w2, u, v

@@ -7,7 +7,7 @@ l_0, which is the prior's unless the determinant of K_f is kept.
 
 from sympy import Expr, Integer, log, simplify
 
-from analytic.expectations import kernel
+from analytic.expectations.kernels import kernel
 from analytic.symbols import (
     K11,
     K12,

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
-from numerics._generated import ACTIVATIONS as HOLOMORPHIC
-from numerics._generated import load_numpy
+from numerics._generated import HOLOMORPHIC, load_numpy
 from numerics.gaussian.input_space import InputSpace
 from numerics.network import Network
 from numerics.problem import Problem

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from analytic import cache
+from analytic.generator import cache
 
 TEXT = "def answer():\n    return 42\n"
 
@@ -46,7 +46,7 @@ def test_a_second_process_reuses_what_the_first_compiled(tmp_path):
     """Numba reads its cache back, which needs the module to be importable by its name."""
     jitted = "from numba import njit\n\n@njit(cache=True)\ndef twice(x):\n    return 2 * x\n"
     script = (
-        "from analytic.cache import load_source\n"
+        "from analytic.generator.cache import load_source\n"
         f"f = load_source('g', {jitted!r}).twice\n"
         "print(f(21), sum(f.stats.cache_hits.values()))\n"
     )

@@ -5,10 +5,11 @@ import pytest
 import sympy
 from sympy import asin, pi, sqrt
 
-from analytic.activations import ACTIVATIONS, activation
-from analytic.expectations import kernel, mean, price
+from analytic.expectations.activations import ACTIVATIONS, activation
+from analytic.expectations.kernels import kernel, mean, price
 from analytic.symbols import D1, D2, K11, K12, K22, h, v
 
+CLOSED = [name for name, entry in ACTIVATIONS.items() if entry.kernel in ("derived", "given")]
 PAIRS = ((K12,), (K11,), (K22,), (K12, K12), (K12, K11), (K11, K11), (K11, K22), (K22, K22))
 # Covariances with correlations of both signs and unequal variances.
 COVARIANCES = ((0.3, 0.8, 1.7), (-0.9, 0.6, 2.1), (0.05, 3.0, 0.4))
@@ -43,7 +44,7 @@ def test_linear_is_the_covariance():
     assert kernel("linear").G == K12
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", CLOSED)
 @pytest.mark.parametrize("entries", COVARIANCES)
 def test_kernel_against_quadrature(name, entries):
     with mpmath.workdps(30):
@@ -53,7 +54,7 @@ def test_kernel_against_quadrature(name, entries):
         assert abs(quadrature(name, *entries) - expected) < 1e-24
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", CLOSED)
 @pytest.mark.parametrize("entries", PAIRS, ids=str)
 def test_derivatives_against_differences_of_the_value(name, entries):
     """Derivatives (written in D1, D2) against numerical differentiation of G in the covariance."""

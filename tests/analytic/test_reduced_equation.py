@@ -1,16 +1,14 @@
 """The derived reduced equation against Eq. (9), a solvable network, and itself by other routes."""
 
 import math
-import re
 from fractions import Fraction
-from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
 import sympy
 
-from analytic import breakdown, reduced_equation, symbols
+from analytic import breakdown, reduced_equation
 from analytic.scalar.closures import closure
 from analytic.scalar.free_energy import linear_response
 from analytic.series.power_series import algebraic_series
@@ -344,10 +342,3 @@ def test_numbers_beyond_doubles_and_of_numpy_are_exact(eq):
         assert abs(state.alpha / eq.solve(n=np.float64(1e30), C=np.int64(640)).alpha - 1) < 1e-25
     assert eq.solve(n=10**400, C=Fraction(1, 10**400)).alpha > 0
     assert len(eq.series(np.int64(2), n=np.int32(1600))) == 3
-
-
-def test_symbols_are_made_in_one_file():
-    """Two symbols of one name and different assumptions are different objects; temporaries apart."""
-    folder = Path(symbols.__file__).parent
-    makers = {path.name for path in folder.rglob("*.py") if re.search(r"\bSymbol\(", path.read_text())}
-    assert makers == {"symbols.py", "codegen.py"}

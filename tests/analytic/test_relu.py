@@ -5,7 +5,7 @@ import pytest
 import sympy
 from sympy import Rational, acos, asin, cos, diff, exp, integrate, oo, pi, simplify, sin, sqrt, symbols
 
-from analytic.relu import (
+from analytic.expectations.relu import (
     DETERMINANT,
     EXPLICIT,
     FIRST,

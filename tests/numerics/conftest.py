@@ -3,8 +3,10 @@
 import pytest
 from small_problems import Small
 
+from numerics._generated import HOLOMORPHIC
 
-@pytest.fixture(scope="session", params=["erf", "linear"])
+
+@pytest.fixture(scope="session", params=HOLOMORPHIC)
 def small(request):
     return Small(request.param)
 

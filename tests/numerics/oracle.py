@@ -42,7 +42,21 @@ def linear_slopes(K12, K11, K22):
     return 1 + zero, zero, 1 + 0 * K11
 
 
-KERNELS = {"erf": (erf_G, erf_slopes), "linear": (linear_G, linear_slopes)}
+def sin_G(K12, K11, K22):
+    """E[sin(h1) sin(h2)] = (E[cos(h1 - h2)] - E[cos(h1 + h2)])/2."""
+    return (np.exp(-(K11 + K22 - 2 * K12) / 2) - np.exp(-(K11 + K22 + 2 * K12) / 2)) / 2
+
+
+def sin_slopes(K12, K11, K22):
+    even = (np.exp(-(K11 + K22 - 2 * K12) / 2) + np.exp(-(K11 + K22 + 2 * K12) / 2)) / 2
+    return even, -sin_G(K12, K11, K22) / 2, np.exp(-2 * K11)
+
+
+KERNELS = {
+    "erf": (erf_G, erf_slopes),
+    "linear": (linear_G, linear_slopes),
+    "sin": (sin_G, sin_slopes),
+}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,10 @@ def test_two_layer_network_by_the_general_path(small, C):
     below = KernelMap(pixels.blocks(patches, 1), 1.0, "linear")
     general = Theory(Problem(small.net(C), *small.data), basis=None)
     general.maps = (below, special.readout)
-    outcome = fixed_point.solve(general, (0.0, 1 / C), general.prior, 1e-12, 300)
+    start = general.prior
+    for width in (10 * C, C):  # sin has a second minimum at C = 2, which joins no process
+        outcome = fixed_point.solve(general, (0.0, 1 / width), start, 1e-12, 300)
+        start = outcome.point.state
     assert outcome.status is Status.CONVERGED
     point = outcome.point
     # the rank of the hidden kernel is that of the weights

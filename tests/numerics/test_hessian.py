@@ -7,7 +7,7 @@ import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, small
 from states import arrays, direction, inner, matrix_function, moved, off_the_solution, theory_of
 
-from numerics import fcn
+from numerics import ACTIVATIONS, fcn
 from numerics.gaussian.hessian import Hessian
 
 NOISE = 0.05
@@ -17,15 +17,15 @@ SINGLE = {
     if "pool" not in name
 }
 RELU = {f"{name}, ReLU": (net, flat, "mean_field") for name, (net, flat) in RELU_NETWORKS.items()}
-SERIES = {
+EVERY = {
     f"three dense layers, {name}": (
         replace(NETWORKS["three dense layers"][0], activation=name),
         True,
         "mean_field",
     )
-    for name in ("tanh", "gelu")
+    for name in ACTIVATIONS
 }
-CASES = {name: (net, flat, "mean_field") for name, (net, flat) in NETWORKS.items()} | SINGLE | RELU | SERIES
+CASES = {name: (net, flat, "mean_field") for name, (net, flat) in NETWORKS.items()} | SINGLE | RELU | EVERY
 
 
 def equations(net, flat, law, n=14):

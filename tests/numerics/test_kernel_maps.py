@@ -5,6 +5,7 @@ import pytest
 from small_problems import ReadoutMap, Small, symmetric
 
 from numerics import Problem, cnn, pixels
+from numerics._generated import HOLOMORPHIC
 from numerics.gaussian.theory import Theory
 from numerics.kernels import panels
 from numerics.kernels.preactivations import InputKernel
@@ -24,7 +25,7 @@ def panel_sizes(request, monkeypatch):
     return [1, 3, 4, 5, 8, 9, 13, 33]
 
 
-@pytest.fixture(params=["erf", "linear"])
+@pytest.fixture(params=HOLOMORPHIC)
 def problems(request, panel_sizes):
     return [Small(request.param, n=n, N=2, S=3) for n in panel_sizes]
 

@@ -6,6 +6,7 @@ import pytest
 from deep_problems import OVERLAPPING, POOLED, arccosine_kernel
 from small_problems import symmetric
 
+from numerics import ACTIVATIONS
 from numerics.activations import named
 from numerics.kernels.kernel_maps import KernelMap
 from numerics.kernels.preactivations import HiddenKernel, InputKernel
@@ -175,7 +176,7 @@ def kernels(hidden, means, seed=3, n=9):
     )
 
 
-@pytest.mark.parametrize("activation", ["relu", "gelu", "tanh"])
+@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if named(name).with_means])
 @pytest.mark.parametrize("field", MAPS)
 @pytest.mark.parametrize("hidden", [True, False], ids=["hidden", "input"])
 def test_adjoint_and_tangents_by_differences_of_order_two(activation, field, hidden):

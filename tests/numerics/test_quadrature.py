@@ -10,6 +10,7 @@ from test_mean_kernels import moments
 from test_means import check_gradient
 
 from numerics import ACTIVATIONS, activations, cnn, fcn, hermite, load, solve
+from numerics._generated import ACTIVATIONS as GENERATED
 from numerics.activations import named, quadrature
 
 NOISE = 0.05
@@ -24,6 +25,7 @@ FUNCTIONS = {
     "tanh": (np.tanh, lambda h: 1 / np.cosh(h) ** 2, lambda h: -2 * np.tanh(h) / np.cosh(h) ** 2),
     "gelu": (lambda h: h * ndtr(h), lambda h: ndtr(h) + h * gauss(h), lambda h: (2 - h * h) * gauss(h)),
 }
+assert set(FUNCTIONS) == {name for name, entry in GENERATED.items() if entry.loops == "series"}
 # K12, m1, K11, m2, K22 with correlations .5, -.85, .999; tanh is odd but its kernel is right for any mean
 PAIRS = [(0.5, 0.3, 1.0, -0.8, 1.0), (-1.7, -1.1, 4.0, 0.4, 1.0), (1.9980, 0.6, 2.0, 0.9, 2.0)]
 
@@ -81,7 +83,7 @@ GRADIENT_NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", ["relu", "gelu", "tanh"])
+@pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("kind", GRADIENT_NETWORKS)
 def test_gradient_of_the_free_energy_by_differences_of_order_two(kind, name):
     net, flat = GRADIENT_NETWORKS[kind](name)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from small_problems import Small
 
 from numerics import cnn, solve
+from numerics._generated import HOLOMORPHIC
 
-SMALL = {name: Small(name, n=12, N=3, S=3) for name in ("erf", "linear")}
+SMALL = {name: Small(name, n=12, N=3, S=3) for name in HOLOMORPHIC}
 C, TOL = 20.0, 1e-11
 SAME = 1e-8  # both sides solve to 1e-11; the Hessian, of order one, and sigma^2 = .03 come between
 

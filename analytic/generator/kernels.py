@@ -1,10 +1,13 @@
-"""The generated files of one activation: kernels for Numba with their loops, and for NumPy."""
+"""The files of one activation: kernels for Numba with their loops and the forward map, and for NumPy."""
 
-from sympy import Expr, Function, Mul, Pow, count_ops, factor, sqrt
+from sympy import Expr, Mul, Pow, count_ops, factor, sqrt
 
-from analytic.codegen import JIT, function, module, template
-from analytic.expectations import Kernel, kernel
-from analytic.primitives import PRIMITIVES
+from analytic.expectations.activations import activation
+from analytic.expectations.kernels import Kernel, kernel
+from analytic.expectations.proof import prove
+from analytic.generator import forward
+from analytic.generator.primitives import NUMPY
+from analytic.generator.printer import JIT, assembled, function, template
 from analytic.symbols import D1, D2, K11, K12, K22, r, u, v
 
 FIRST = ((K12,), (K11,), (K22,))
@@ -13,6 +16,8 @@ SECOND = ((K12, K12), (K12, K11), (K12, K22), (K11, K11), (K11, K22), (K22, K22)
 # The named intermediate values of an activation's kernel. (1 - u)(1 + u) keeps the digits that
 # 1 - u^2 loses near |u| = 1.
 LETS = {u: K12 * D1 * D2, r: 1 / sqrt(Mul(1 - u, 1 + u, evaluate=False))}
+
+CLOSED = ("derived", "given")  # kernels at zero means, for which this file is
 
 
 def _in_u_and_r(expression: Expr) -> Expr:
@@ -46,40 +51,41 @@ def kernel_functions(derived: Kernel, decorator: str = JIT, second: bool = True)
     return "\n\n".join(blocks)
 
 
+def _proved(name: str) -> Kernel:
+    """The kernel of an activation, of which nothing is printed if it is given and wrong."""
+    entry = activation(name)
+    if entry.kernel == "given":
+        prove(name, entry.phi, entry.G)
+    return kernel(name)
+
+
 def _kernel_title(derived: Kernel) -> str:
+    source = {
+        "derived": "Derived in analytic/expectations/kernels.py.",
+        "given": "Given, and proved in analytic/expectations/proof.py.",
+    }[activation(derived.name).kernel]
     return (
         f"Activation {derived.name}, (h1, h2) ~ N(0, [[K11, K12], [K12, K22]]):\n"
         f"    E[phi(h1) phi(h2)] = {derived.G}\n"
-        f"with D = {derived.statistic} at v = K11, K22. Derived in analytic/expectations.py."
+        f"with D = {derived.statistic} at v = K11, K22. {source}"
     )
 
 
-def activation_module(name: str) -> str:
-    """numerics/_generated/<name>.py: scalar kernels for Numba and the tile loops around them."""
-    derived = kernel(name)
-    called = [
-        text
-        for primitive, text in PRIMITIVES.items()
-        if any(f.func.__name__ == primitive for f in derived.G.atoms(Function))
-    ]
-    loops = template("tile_loops") + "\n\n" + template("input_loops")
-    scalar = kernel_functions(derived)
-    body = "\n\n".join([*called, scalar, loops])
-    imports = "from math import sqrt\n\n" if "sqrt(" in body else ""
-    imports += "import numpy as np\nfrom numba import njit\n"
-    return module(_kernel_title(derived), imports, body)
+def closed_form_file(name: str) -> str:
+    """numerics/_generated/<name>.py: scalar kernels for Numba, the loops around them, the forward map."""
+    derived = _proved(name)
+    blocks = [kernel_functions(derived), template("tile_loops"), template("input_loops")]
+    return assembled(_kernel_title(derived), [*blocks, *forward.compiled(activation(name).phi)])
 
 
-def numpy_module(name: str) -> str:
-    """numerics/_generated/<name>_numpy.py: the same bodies on arrays, real or complex."""
-    derived = kernel(name)
-    body = kernel_functions(derived, decorator="", second=False)
-    imports = [line for key, line in _NUMPY.items() if f"{key}(" in body]
-    return module(
-        _kernel_title(derived) + "\nFor NumPy arrays, real or complex (holomorphic).",
-        "".join(f"{line}\n" for line in imports),
-        body,
+def numpy_file(name: str) -> str:
+    """numerics/_generated/<name>_numpy.py: forward map, kernels at zero means, on arrays, real or complex."""
+    phi = activation(name).phi
+    if activation(name).kernel not in CLOSED:
+        return assembled(f"Activation {name}, for NumPy arrays.", forward.on_arrays(phi), NUMPY)
+    derived = _proved(name)
+    return assembled(
+        f"{_kernel_title(derived)}\nFor NumPy arrays, real or complex (holomorphic).",
+        [kernel_functions(derived, decorator="", second=False), *forward.on_arrays(phi)],
+        NUMPY,
     )
-
-
-_NUMPY = {"asin": "from numpy import arcsin as asin", "sqrt": "from numpy import sqrt"}

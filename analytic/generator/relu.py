@@ -1,12 +1,16 @@
-"""Numba kernels, with their loops, of activations whose units have means: the ReLU, and a series for any."""
+"""The file of the ReLU: its kernels with means, and the loops around them."""
 
 from collections.abc import Iterable
 
 from sympy import Expr, factorial
 from sympy.integrals.quadrature import gauss_legendre
 
-from analytic.codegen import function, module, template
-from analytic.relu import FIRST, SECOND, finite_at_coincidence, moment
+from analytic.expectations.activations import activation
+from analytic.expectations.relu import FIRST, SECOND, finite_at_coincidence, moment
+from analytic.generator import forward
+from analytic.generator.means import listed
+from analytic.generator.primitives import NUMBA, Import
+from analytic.generator.printer import assembled, function, template
 from analytic.symbols import A1, A2, K11, K12, K22, Delta, J, P, m1, m2
 
 # An even rule for the even integrand of Owen's T, half of which is used: 20 nodes reach 1e-16, and 12 of 24
@@ -19,31 +23,23 @@ _TITLE = """\
 Activation relu, (h1, h2) ~ N((m1, m2), [[K11, K12], [K12, K22]]):
     E[phi(h1) phi(h2)] = {value}
 with P = P(h1 > 0, h2 > 0), A1 = E[delta(h1) theta(h2)], A2 = E[theta(h1) delta(h2)],
-J = E[delta(h1) delta(h2)], Delta = det K J. Derived in analytic/relu.py."""
+J = E[delta(h1) delta(h2)], Delta = det K J. Derived in analytic/expectations/relu.py."""
 
 
-def relu_module() -> str:
+def relu_file(name: str) -> str:
     """numerics/_generated/relu.py."""
     order = (K12, m1, K11, m2, K22, P, A1, A2, Delta)
     firsts = [finite_at_coincidence(moment(*orders)) for orders in FIRST]
     seconds = [finite_at_coincidence(moment(*orders)) for orders in SECOND]
     scalar = [
-        function("first", order, firsts, doc=f"E[phi^(i) phi^(j)], (i, j) = {_listed(FIRST)}."),
-        function("second", (*order, J), seconds, doc=f"The same for {_listed(SECOND)}."),
+        function("first", order, firsts, doc=f"E[phi^(i) phi^(j)], (i, j) = {listed(FIRST)}."),
+        function("second", (*order, J), seconds, doc=f"The same for {listed(SECOND)}."),
     ]
     loops = map(template, ("relu_steps", "mean_tile_loops", "input_loops"))
-    body = "\n\n".join([_constants(), *scalar, *loops])
-    imports = "from math import asin, erfc, exp, sqrt\n\nimport numpy as np\nfrom numba import njit\n"
-    return module(_TITLE.format(value=firsts[0]), imports, body)
-
-
-def series_module() -> str:
-    """numerics/_generated/series.py: the same loops around Mehler's series, for any smooth activation."""
-    orders = f"ORDERS = {(*FIRST, *SECOND)!r}\nROUNDING = 1e-17\n"
-    loops = map(template, ("series_moments", "mean_tile_loops", "input_loops"))
-    body = "\n\n".join([orders, *loops])
-    imports = "from math import log, sqrt\n\nimport numpy as np\nfrom numba import njit\n"
-    return module("Any activation given by its Hermite coefficients (numerics/hermite.py).", imports, body)
+    blocks = [_constants(), *scalar, *loops, *forward.compiled(activation(name).phi)]
+    # asin is called only where both means are zero: libm's will do
+    providers = {**NUMBA, "asin": Import("math", "asin", "asin")}
+    return assembled(_TITLE.format(value=firsts[0]), blocks, providers)
 
 
 def _constants() -> str:
@@ -62,7 +58,3 @@ def _constants() -> str:
 
 def _listing(values: Iterable[Expr]) -> str:
     return "(\n" + "".join(f"    {float(value)!r},\n" for value in values) + ")"
-
-
-def _listed(orders: tuple[tuple[int, int], ...]) -> str:
-    return " ".join(f"{i}{j}" for i, j in orders)

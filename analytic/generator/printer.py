@@ -5,21 +5,18 @@ call and the loops around them are all pasted into it, because Numba's cache doe
 change in another file. The text is the same on every run and for every SymPy ground type.
 """
 
+import builtins
 import hashlib
-from collections.abc import Mapping, Sequence
+import symtable
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files as package_files
 
-from sympy import (
-    Add,
-    Expr,
-    Mul,
-    Rational,
-    Symbol,
-    cse,
-    numbered_symbols,
-)
+from sympy import Add, Expr, Mul, Pow, Rational, Symbol, cosh, cse, default_sort_key, exp, expand_mul, sinh
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.pycode import PythonCodePrinter
+
+from analytic.generator.primitives import NUMBA, Import, Provider
+from analytic.symbols import cosh_exp, sinh_exp, temporaries
 
 JIT = '@njit(error_model="numpy")\n'
 
@@ -31,7 +28,8 @@ class Printer(PythonCodePrinter):
     """
 
     def __init__(self) -> None:
-        super().__init__({"fully_qualified_modules": False, "allow_unknown_functions": True})
+        # an unknown function is printed by its name, which `unbound` finds if nothing provides it
+        super().__init__({"fully_qualified_modules": False, "allow_unknown_functions": True, "strict": True})
 
     def _number(self, value: Expr) -> str:
         """The float nearest to an exact number."""
@@ -59,7 +57,7 @@ class Printer(PythonCodePrinter):
             if part.is_number:
                 coefficient *= part
                 continue
-            base, exponent = part.as_base_exp()
+            base, exponent = (part, Rational(1)) if isinstance(part, exp) else part.as_base_exp()
             if not (2 * exponent).is_Integer:
                 raise NotImplementedError(f"cannot print the power {part}")
             (above if exponent > 0 else below).extend(self._factors(base, abs(exponent)))
@@ -74,6 +72,17 @@ class Printer(PythonCodePrinter):
             return numerator
         return f"{numerator} / " + (below[0] if len(below) == 1 else f"({' * '.join(below)})")
 
+    def _print_Max(self, expr: Expr) -> str:
+        """Branchless, and nan where an argument is."""
+        *others, text = map(self._print, expr.args)
+        for other in others:
+            text = f"({other} if {text} < {other} else {text})"
+        return text
+
+    def _print_Heaviside(self, expr: Expr) -> str:
+        """0 at 0, as automatic differentiation has the slope of a ReLU."""
+        return f"(1.0 if {self._print(expr.args[0])} > 0.0 else 0.0)"
+
     def _print_Add(self, expr: Expr, order: str | None = None) -> str:
         # Positive terms first, then by text: the same order on every run.
         texts = [self._print(term) for term in Add.make_args(expr)]
@@ -81,6 +90,19 @@ class Printer(PythonCodePrinter):
         return texts[0] + "".join(
             f" - {text[1:]}" if text.startswith("-") else f" + {text}" for text in texts[1:]
         )
+
+
+class ArrayPrinter(Printer):
+    """The same for NumPy arrays, whose truth is not a number's."""
+
+    def _print_Heaviside(self, expr: Expr) -> str:
+        return f"where({self._print(expr.args[0])} > 0.0, 1.0, 0.0)"
+
+    def _print_Max(self, expr: Expr) -> str:
+        *others, text = map(self._print, expr.args)
+        for other in others:
+            text = f"maximum({other}, {text})"
+        return text
 
 
 def function(
@@ -92,7 +114,7 @@ def function(
     decorator: str = JIT,
     defaults: Mapping[str, str] | None = None,
 ) -> str:
-    """The text of one function returning `outputs`.
+    """The text of one function returning `outputs`; for arrays where it is not decorated.
 
     Parameters
     ----------
@@ -105,8 +127,8 @@ def function(
     defaults : mapping of str to str, optional
         Default values of arguments, as text.
     """
-    printer = Printer()
-    common, results = _common(outputs)
+    printer = Printer() if decorator else ArrayPrinter()
+    common, results = _common([_without_overflow(output) for output in outputs])
     lines: list[str] = []
     needed = set().union(*(e.free_symbols for e in results), *(e.free_symbols for _, e in common))
     for symbol, value in reversed(list((lets or {}).items())):
@@ -121,18 +143,39 @@ def function(
     return head + "".join(f"    {line}\n" for line in lines)
 
 
+def _without_overflow(expression: Expr) -> Expr:
+    """Products of exp with sinh or cosh as one function, which is finite wherever the product is."""
+    if not (expression.has(exp) and expression.has(sinh, cosh)):
+        return expression
+    return expand_mul(expression).replace(lambda part: isinstance(part, Mul), _joined)
+
+
+def _joined(product: Expr) -> Expr:
+    exponent = next((part.args[0] for part in product.args if isinstance(part, exp)), None)
+    growing = next((part for part in product.args if isinstance(part, sinh | cosh)), None)
+    if exponent is None or growing is None:
+        return product
+    joined = (sinh_exp if isinstance(growing, sinh) else cosh_exp)(growing.args[0], exponent)
+    return Mul(joined, *(part for part in product.args if part not in (exp(exponent), growing)))
+
+
 def _common(outputs: Sequence[Expr]) -> tuple[list[tuple[Symbol, Expr]], list[Expr]]:
     """Common subexpressions; constants such as 1/pi stay where they are, to be folded."""
-    common, results = cse(list(outputs), symbols=numbered_symbols("t"), order="canonical")
+    # a power is printed as a product: a function raised to one is a repetition too
+    powers = set().union(*(output.atoms(Pow) for output in outputs))
+    raised = sorted({power.base for power in powers if power.base.is_Function}, key=default_sort_key)
+    common, results = cse([*outputs, *raised], symbols=temporaries(), order="canonical")
+    results = results[: len(outputs)]
     constants: dict[Symbol, Expr] = {}
     names: dict[Symbol, Symbol] = {}
+    free = temporaries()
     kept: list[tuple[Symbol, Expr]] = []
     for symbol, value in common:
         value = value.xreplace(constants).xreplace(names)
         if value.is_number:
             constants[symbol] = value
         else:
-            names[symbol] = Symbol(f"t{len(kept)}")
+            names[symbol] = next(free)
             kept.append((names[symbol], value))
     return kept, [e.xreplace(constants).xreplace(names) for e in results]
 
@@ -145,11 +188,68 @@ def _return(results: list[str]) -> list[str]:
 
 
 def module(title: str, imports: str, body: str) -> str:
-    """A whole file: header with the body's hash, imports, body."""
+    """A whole file: header with the body's hash, imports, body.
+
+    Raises
+    ------
+    NameError
+        When something in it has a name that is neither defined there nor imported.
+    """
+    if missing := unbound(imports + body):
+        raise NameError(f"{title.splitlines()[0]}: nothing provides {', '.join(sorted(missing))}")
     digest = hashlib.sha256((imports + body).encode()).hexdigest()[:16]
     comment = "".join(f"# {line}".rstrip() + "\n" for line in title.splitlines())
     header = f"# Generated by python -m analytic; do not edit. sha256 of what follows: {digest}\n"
     return f"{header}{comment}\n{imports}\n\n{body.rstrip()}\n"
+
+
+def assembled(title: str, blocks: Sequence[str], providers: Mapping[str, Provider] = NUMBA) -> str:
+    """A whole file of these blocks, with the imports and primitives that their names ask for."""
+    body = "\n\n".join(blocks)
+    imports: set[Import] = set()
+    while known := sorted(unbound(body) & providers.keys() - {line.bound for line in imports}):
+        for name in reversed(known):
+            match providers[name]:
+                case Import() as line:
+                    imports.add(line)
+                case text:
+                    body = f"{text}\n\n{body}"
+    return module(title, _import_lines(imports), body)
+
+
+def unbound(text: str) -> set[str]:
+    """Names that a module reads and nobody gives it."""
+    top = symtable.symtable(text, "generated", "exec")
+    given = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
+    return {name for table in _scopes(top) for name in _read(table)} - given - set(dir(builtins))
+
+
+def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    yield table
+    for inner in table.get_children():
+        yield from _scopes(inner)
+
+
+def _read(table: symtable.SymbolTable) -> Iterator[str]:
+    for symbol in table.get_symbols():
+        if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global()):
+            yield symbol.get_name()
+
+
+def _import_lines(imports: set[Import]) -> str:
+    """In the order of isort: the standard library's math, whole packages, parts of packages."""
+    whole = sorted(f"import {i.module} as {i.bound}\n" for i in imports if not i.name)
+    parts = [
+        f"from {i.module} import {i.name} as {i.bound}\n" for i in imports if i.name not in ("", i.bound)
+    ]
+    kept: dict[str, list[str]] = {}
+    for i in sorted(imports, key=str):
+        if i.name == i.bound:
+            kept.setdefault(i.module, []).append(i.name)
+    parts += [f"from {package} import {', '.join(names)}\n" for package, names in kept.items()]
+    lines = [*whole, *sorted(parts)]
+    groups = ([line for line in lines if line.startswith("from math ") is first] for first in (True, False))
+    return "\n".join("".join(group) for group in groups if group)
 
 
 def template(name: str) -> str:

@@ -1,19 +1,21 @@
 """Gaussian expectations G(K12, K11, K22) = E[phi(h1) phi(h2)] and their derivatives, derived.
 
-The route, for (h1, h2) ~ N(0, [[K11, K12], [K12, K22]]):
+The route of a kernel that is derived, for (h1, h2) ~ N(0, [[K11, K12], [K12, K22]]):
 
 1. Price's theorem: dG/dK12 = E[phi'(h1) phi'(h2)], a Gaussian integral done in two one-dimensional
    steps (h2 given h1, then h1).
 2. Integrate over K12 from 0, where h1 and h2 are independent: G(K12 = 0) = E[phi(h1)] E[phi(h2)].
    The variable of integration is u = K12 D1 D2, in which the integrand is simple.
 3. Derivatives with respect to the covariance entries are `sympy.diff` of the result.
+
+`erf` and polynomials go this way. SymPy does not do the integrals of other functions: their G is given
+(`analytic.expectations.activations`) and proved (`analytic.expectations.proof`); 3. is the same.
 """
 
 from dataclasses import dataclass
 from functools import cache
 
 from sympy import (
-    Dummy,
     Expr,
     Integer,
     Symbol,
@@ -30,8 +32,8 @@ from sympy import (
 )
 from sympy import solve as sympy_solve
 
-from analytic.activations import activation
-from analytic.symbols import D1, D2, K11, K12, K22, h, u, v, z
+from analytic.expectations.activations import ACTIVATIONS, activation
+from analytic.symbols import D1, D2, K11, K12, K22, h, rate, u, v, z
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,6 @@ def _integrate_gaussian(integrand: Expr, x: Symbol) -> Expr:
     a = simplify(-gauss.args[0] / x**2)
     if a.has(x):
         raise NotImplementedError(f"{integrand} is not a function times one Gaussian")
-    rate = Dummy("a", positive=True)
     return integrate(gathered.subs(gauss, exp(-rate * x**2)), (x, -oo, oo)).subs(rate, a)
 
 
@@ -121,23 +122,37 @@ def _density(x: Symbol, variance: Expr) -> Expr:
 
 @cache
 def kernel(name: str) -> Kernel:
-    """Derive the kernel of the activation called `name`.
+    """The kernel of the activation called `name`, at zero means.
 
     Returns
     -------
     Kernel
-        With G(K12, K11, K22), derived as this module's docstring says.
+        With G(K12, K11, K22), derived as this module's docstring says, or as it is given.
+
+    Raises
+    ------
+    ValueError
+        For unknown names, and for activations without a closed form at zero means.
     """
     entry = activation(name)
-    variance, slope = _statistic_inverse(entry.statistic)
+    if entry.kernel == "derived":
+        return _derived(name, entry.phi, entry.statistic)
+    if entry.kernel == "given" and entry.G is not None:
+        return Kernel(name, v, entry.G, entry.G.subs({K11: D1, K22: D2}), Integer(1))
+    closed = [other for other in ACTIVATIONS if ACTIVATIONS[other].kernel in ("derived", "given")]
+    raise ValueError(f"{name!r} has no closed form at zero means; choose one of {', '.join(closed)}")
+
+
+def _derived(name: str, phi: Expr, statistic: Expr) -> Kernel:
+    variance, slope = _statistic_inverse(statistic)
     in_statistics = {K11: variance, K22: variance.subs(D1, D2)}
-    slope_u = simplify(price(entry.phi).subs(in_statistics).subs(K12, u / (D1 * D2)) / (D1 * D2))
-    centre = mean(entry.phi)
+    slope_u = simplify(price(phi).subs(in_statistics).subs(K12, u / (D1 * D2)) / (D1 * D2))
+    centre = mean(phi)
     at_zero = (centre * centre.subs(K11, K22)).subs(in_statistics)
     G = at_zero + (antiderivative := integrate(slope_u, u)) - antiderivative.subs(u, 0)
     G_statistic = G.subs(u, K12 * D1 * D2)
-    statistics = {D1: entry.statistic.subs(v, K11), D2: entry.statistic.subs(v, K22)}
-    return Kernel(name, entry.statistic, G_statistic.subs(statistics), G_statistic, slope)
+    statistics = {D1: statistic.subs(v, K11), D2: statistic.subs(v, K22)}
+    return Kernel(name, statistic, G_statistic.subs(statistics), G_statistic, slope)
 
 
 def _statistic_inverse(statistic: Expr) -> tuple[Expr, Expr]:

@@ -1,0 +1,1 @@
+"""Expectations over Gaussian pre-activations: which activations there are, and the kernel of each."""

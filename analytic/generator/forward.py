@@ -1,0 +1,20 @@
+"""The forward map of an activation, phi and its slope: for Numba, and for NumPy arrays."""
+
+from sympy import Expr, diff
+
+from analytic.generator.printer import function, template
+from analytic.symbols import h
+
+
+def compiled(phi: Expr) -> list[str]:
+    """`phi_dphi` of a number, and the loop `activate` over many."""
+    both = function("phi_dphi", (h,), [phi, diff(phi, h)], doc="phi(h) and its slope.")
+    return [both, template("forward_loops")]
+
+
+def on_arrays(phi: Expr) -> list[str]:
+    """`phi` and `dphi` of arrays."""
+    return [
+        function("phi", (h,), [phi], doc="phi(h).", decorator=""),
+        function("dphi", (h,), [diff(phi, h)], doc="Its slope.", decorator=""),
+    ]

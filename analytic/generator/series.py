@@ -1,0 +1,22 @@
+"""Mehler's series: the file of kernels that activations without a closed form share, and their own."""
+
+from analytic.expectations.activations import activation
+from analytic.expectations.relu import FIRST, SECOND
+from analytic.generator import forward
+from analytic.generator.printer import assembled, template
+
+
+def shared_series_file() -> str:
+    """numerics/_generated/series.py: the loops of units with means around Mehler's series."""
+    orders = f"ORDERS = {(*FIRST, *SECOND)!r}\nROUNDING = 1e-17\n"
+    loops = map(template, ("series_moments", "mean_tile_loops", "input_loops"))
+    return assembled(
+        "Any activation given by its Hermite coefficients (numerics/hermite.py).", [orders, *loops]
+    )
+
+
+def series_file(name: str) -> str:
+    """numerics/_generated/<name>.py: the forward map alone; the kernels are the series'."""
+    return assembled(
+        f"Activation {name}; its kernels are in series.py.", forward.compiled(activation(name).phi)
+    )
