@@ -1,13 +1,15 @@
 """Break the spine one token at a time and demand that an independent test notices: `make mutate`.
 
-Every mutation of `mutations.py` is made in a temporary copy of the repository; what is generated is
-generated again, so that no drift check is needed to notice; then its witness alone is run and must
-fail. Every witness is run unmutated too and must pass. Exit code 1 if a mutation survives, 2 if one no
+Every mutation that a test carries (`mutants.breaks`) is made in a temporary copy of the repository; what
+is generated is generated again, so that no drift check is needed to notice; then its witness alone is run
+and must fail. Every witness is run unmutated too and must pass. Exit code 1 if a mutation survives, 2 if one no
 longer applies or a witness no longer passes. Arguments: words that select mutations by file or title.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import shutil
@@ -16,10 +18,12 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
-from mutations import MUTATIONS, Mutation
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TREE = ("analytic", "numerics", "feature_eos", "tests", "pyproject.toml")
@@ -29,7 +33,54 @@ NOT_INDEPENDENT = ("test_reference_values", "test_table", "test_committed_files"
 
 
 class Rotten(Exception):
-    """The list of mutations no longer fits the code or the tests."""
+    """The mutations no longer fit the code or the tests."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`old` occurs exactly once in `file` and becomes `new`; `witness` is the test that must fail."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    witness: str
+
+    @property
+    def regenerates(self) -> bool:
+        """Whether numerics/_generated must be written again; tests of `analytic` do not read it."""
+        return self.file.startswith("analytic/") and not self.witness.startswith("tests/analytic/")
+
+
+class Collector:
+    """A pytest plugin that reads the marks of all tests."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[Any, ...], str] = {}
+        self.missing: dict[tuple[Any, ...], str] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            name, _, case = item.nodeid.partition("[")
+            for mark in item.iter_markers("mutant"):
+                key = (*mark.args, name)
+                self.missing.setdefault(key, name)
+                if mark.args[4] is None or f"{mark.args[4]}]" == case:
+                    self.found.setdefault(key, item.nodeid)
+
+
+def collect() -> list[Mutation]:
+    """All mutations, with the first case of their witness that was asked for."""
+    collector = Collector()
+    quiet = ["--collect-only", "-qq", "--no-header", "--override-ini=addopts=", str(ROOT / "tests")]
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = pytest.main(quiet, plugins=[collector])
+    if code != 0:
+        raise Rotten(f"the tests cannot be collected:\n{said.getvalue()}")
+    for key, name in collector.missing.items():
+        if key not in collector.found:
+            raise Rotten(f"{name} has no case {key[4]!r} ({key[3]})")
+    return [Mutation(key[3], *key[:3], witness) for key, witness in collector.found.items()]
 
 
 def copy_tree(target: Path) -> None:
@@ -102,9 +153,15 @@ def verdict(tree: Path, cache: Path, mutation: Mutation) -> str:
 
 
 def main(words: list[str]) -> int:
-    mutations = [m for m in MUTATIONS if not words or any(word in f"{m.file} {m.what}" for word in words)]
+    try:
+        known = collect()
+        check_list(known)
+    except Rotten as complaint:
+        print(complaint, file=sys.stderr)
+        return 2
+    mutations = [m for m in known if not words or any(word in f"{m.file} {m.what}" for word in words)]
     if not mutations:
-        print(f"no mutation is called {' '.join(words)}; the list is tests/mutations.py")
+        print(f"no mutation is called {' '.join(words)}; tests carry them (tests/mutants.py)")
         return 2
     witnesses = sorted({mutation.witness for mutation in mutations})
     jobs = min(2, os.cpu_count() or 1)
@@ -127,7 +184,6 @@ def main(words: list[str]) -> int:
             free.put(place)
 
     try:
-        check_list(MUTATIONS)
         with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
             list(pool.map(prepare, (Path(folder, str(job)) for job in range(jobs))))
             print(f"{len(witnesses)} witnesses pass unmutated ({time.perf_counter() - began:.0f} s)\n")

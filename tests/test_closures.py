@@ -8,6 +8,7 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
+from mutants import breaks
 
 from analytic import reduced_equation
 from analytic.scalar.closures import CLOSURES
@@ -108,6 +109,20 @@ def test_stationarity_conditions_to_40_digits(closure, complexity):
     assert checked >= 10
 
 
+@breaks(
+    "analytic/templates/scalar_ridge.py",
+    "W * share, inert",
+    "share, inert",
+    "r in units of W",
+    case="ridge-True",
+)
+@breaks(
+    "analytic/templates/scalar_ridge.py",
+    "inert, y / (W * W)",
+    "inert, y / W",
+    "chi without its square",
+    case="ridge-True",
+)
 @pytest.mark.parametrize(("closure", "complexity"), VARIANTS)
 def test_polynomial_and_generated_kernel_agree(closure, complexity):
     """The eliminated polynomial, isolated exactly, against the bracketed solver; N = 1 included."""
@@ -236,6 +251,12 @@ def test_limits_with_complexity_are_those_without():
     assert reduced_equation("ridge").limits() == {"C -> inf": plain}
 
 
+@breaks(
+    "analytic/templates/scalar_one_over_n.py",
+    "            return 0.0, 0.0, 0.0, NOT_PHYSICAL\n        high = end",
+    "            high = end",
+    "past the fold",
+)
 @anywhere
 def test_the_two_layers_agree_on_where_one_over_n_ends():
     """Past its fold another branch still has positive alpha, r and kappa: neither layer takes it."""
@@ -330,6 +351,24 @@ def test_an_array_is_warned_of_once_and_of_its_worst_entry():
     assert reduced.alpha(np.empty(0), 640, closure="one_over_n").size == 0
 
 
+@breaks(
+    "analytic/scalar/closures/base.py",
+    "self.growth / (1 - self.growth)",
+    "self.growth",
+    "a series summed to one term",
+)
+@breaks(
+    "analytic/scalar/closures/base.py",
+    "limit(other_modes(), lam_star, oo)",
+    "other_modes()",
+    "modes along w* not learned",
+)
+@breaks(
+    "analytic/templates/scalar_truncation.py",
+    "if growth < 1.0 else inf",
+    "if growth < 2.0 else inf",
+    "a sum of orders that grow",
+)
 def test_what_the_warning_says_is_left_out_bounds_the_distance_to_the_ridge():
     """alpha of both closures on random settings, learning included; the bound written out by hand."""
     points = draw(20_000, 33)

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from mutants import breaks
 
 from feature_eos.cli import main
 from feature_eos.commands.problem_file import read
@@ -72,6 +73,7 @@ def test_a_path_is_what_solve_path_gives(folder, capsys):
     assert "test_error" not in table(folder)
 
 
+@breaks("feature_eos/commands/results.py", "/ np.mean(self.y**2)", "/ len(self.y)", "error per sample")
 def test_errors_are_over_the_targets_mean_square(folder, capsys):
     labels = np.array([0.5, -0.2, 0.1, 0.9, -0.6])
     np.save(folder / "labels.npy", labels)
@@ -125,6 +127,7 @@ def test_what_was_found_makes_the_rest_cheaper(folder, capsys):
     assert resumed.gradients < solve(fcn((20, 20)), X, Y, 0.05).gradients
 
 
+@breaks("numerics/problem.py", "(self.noise_variance, other.noise_variance),", "", "noise of another problem")
 def test_solutions_of_another_problem_are_not_taken_and_not_lost(folder, capsys):
     run(folder, capsys)
     alpha = load(folder / "results" / "width-50.npz").alpha
@@ -143,6 +146,12 @@ def test_solutions_of_another_problem_are_not_taken_and_not_lost(folder, capsys)
     assert load(folder / "results" / "width-50.npz").alpha != alpha
 
 
+@breaks(
+    "feature_eos/commands/results.py",
+    "found.residual <= tol",
+    "found.residual <= 1.0",
+    "loose solutions kept",
+)
 def test_a_smaller_tolerance_is_solved_again(folder, capsys):
     run(folder, capsys, PROBLEM.replace("[solve]", "[solve]\ntol = 1e-3"))
     loose = table(folder)["residual"]

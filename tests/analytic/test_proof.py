@@ -4,6 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
+from mutants import breaks
 from sympy import cos, cosh, exp, sin, sinh
 
 from analytic.expectations import proof
@@ -17,6 +18,27 @@ GIVEN = {name: entry for name, entry in ACTIVATIONS.items() if entry.G is not No
 WAVES = exp(K12 - (K11 + K22) / 2) * cos(m1 - m2) + exp(-K12 - (K11 + K22) / 2) * sin(m1 + m2)  # of sin + cos
 
 
+@breaks(
+    "analytic/expectations/activations.py",
+    "/ 2) * sinh(K12)",
+    "/ 2) * sinh(K12) / 2",
+    "half the sine's kernel",
+    case="sin",
+)
+@breaks(
+    "analytic/expectations/proof.py",
+    "((2, 0), K11, 2)",
+    "((2, 0), K11, 1)",
+    "dG/dK11 without 1/2 (proof)",
+    case="sin",
+)
+@breaks(
+    "analytic/expectations/proof.py",
+    "c22 - c12**2 / c11",
+    "c22 - c12 / c11",
+    "a correlation without its square",
+    case="sin",
+)
 @pytest.mark.parametrize("name", GIVEN)
 def test_what_is_given_is_proved(name):
     prove(name, GIVEN[name].phi, GIVEN[name].G)

@@ -7,6 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
+from mutants import breaks
 
 from analytic import breakdown, reduced_equation
 from analytic.scalar.closures import closure
@@ -67,6 +68,31 @@ def test_linear_activation_changes_the_equation(eq):
     assert linear.residual != eq.residual
 
 
+@breaks(
+    "analytic/scalar/free_energy.py", "log(ratio)) / 2", "log(ratio))", "KL loses 1/2 (reduced)", case="1000"
+)
+@breaks(
+    "analytic/scalar/free_energy.py",
+    "ratio - 1 - log(ratio)",
+    "ratio - 1 + log(ratio)",
+    "sign of log in KL (reduced)",
+    case="1000",
+)
+@breaks("analytic/scalar/free_energy.py", "Integer(2)", "Integer(1)", "twice the fit (reduced)", case="1000")
+@breaks(
+    "analytic/scalar/free_energy.py",
+    "(lam_star + kappa) /",
+    "(lam_star - kappa) /",
+    "sign of kappa in the fit",
+    case="1000",
+)
+@breaks(
+    "analytic/scalar/closures/equivalent_kernel.py",
+    "n * kappa - sigma2",
+    "kappa - sigma2",
+    "ridge not per sample",
+    case="1000",
+)
 @pytest.mark.parametrize("channels", [10**3, 10**4, 10**5])
 def test_against_the_matrix_theory_of_a_linear_network(channels):
     """One linear patch, X^T X = n I: Eq. (8) is solved by hand and the closure is exact.
@@ -106,6 +132,7 @@ def test_against_the_matrix_theory_of_a_linear_network(channels):
     assert Sigma[0, 0] * size / weight > 1.5  # far from the Gaussian process
 
 
+@breaks("analytic/scalar/free_energy.py", "sigma_w2 / S", "sigma_w2", "prior without its fan-in")
 def test_eigenvalue_is_the_rayleigh_quotient_of_a_large_patch():
     """Kernel matrix of erf on random patches, off-diagonal sums; 1 - 0.3/S is its finite-size part."""
     samples, size, weight = 3000, 256, 1.3
@@ -222,6 +249,7 @@ def test_series_symbolic_and_numeric_agree_and_solve_the_equation(eq):
         assert abs(mpmath.log10(abs(leftover[0] / leftover[1])) - 5) < 1e-3
 
 
+@breaks("analytic/series/power_series.py", "-defect / slope", "defect / slope", "a wrong order in the series")
 def test_series_of_a_known_function():
     """alpha^2 = 1 + x from 1: binomial coefficients; a constant equation has a constant series."""
     exact = algebraic_series(

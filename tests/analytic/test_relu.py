@@ -3,6 +3,7 @@
 import mpmath
 import pytest
 import sympy
+from mutants import breaks
 from sympy import Rational, acos, asin, cos, diff, exp, integrate, oo, pi, simplify, sin, sqrt, symbols
 
 from analytic.expectations.relu import (
@@ -74,6 +75,20 @@ def in_covariance(expression, entry):
     return diff(expression, entry) + by_steps
 
 
+@breaks(
+    "analytic/expectations/relu.py",
+    "-(m1 * A1 + K12 * J) / K11, J",
+    "-(m1 * A1) / K11, J",
+    "slope of A1 without J",
+    case="entry0-1-1-(1, 0)",
+)
+@breaks(
+    "analytic/expectations/relu.py",
+    "+ K12 * (other + stein",
+    "+ 0 * (other + stein",
+    "Stein without K12",
+    case="entry0-1-1-(0, 0)",
+)
 @pytest.mark.parametrize("orders", [(0, 0), (1, 0), (2, 0)], ids=str)
 @pytest.mark.parametrize(("entry", "i", "j"), [(K12, 1, 1), (K11, 2, 0), (K22, 0, 2)])
 def test_derivatives_in_the_covariance_are_moments(orders, entry, i, j):

@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, small
+from mutants import breaks
 
 from numerics import NotEnoughMemory, cnn, datasets, estimate_cost, fcn, solve, solve_path
 from numerics.activations import quadrature
@@ -40,6 +41,7 @@ RUNS = {
 }
 
 
+@breaks("numerics/costs/footprint.py", "1.2 * kept", "0.6 * kept", "secants once", case="many secants")
 @pytest.mark.parametrize("name", RUNS)
 def test_memory_is_that_of_the_arrays_alive_at_once(name):
     net, X, y, options = RUNS[name]
@@ -55,6 +57,7 @@ def test_memory_is_that_of_the_arrays_alive_at_once(name):
     assert ours == pytest.approx(counted, rel=0.3)
 
 
+@breaks("numerics/costs/footprint.py", "(0.5 if j == k else 1.0)", "1.0", "triangles for squares")
 def test_sizes_are_those_of_the_chain():
     for net, flat in NETWORKS.values():
         X, y = small(flat)
@@ -105,6 +108,27 @@ def known_machine(monkeypatch):
     return shapes
 
 
+@breaks(
+    "numerics/costs/rates.py",
+    "sizes.hidden_entries * functions",
+    "0.0",
+    "hidden kernels' functions left out",
+    case="net3-shape3-mean_field",
+)
+@breaks(
+    "numerics/costs/rates.py",
+    "sizes.samples**3\n",
+    "sizes.samples**2\n",
+    "n^2 for n^3",
+    case="net1-shape1-mean_field",
+)
+@breaks(
+    "numerics/costs/rates.py",
+    "timed * multiplications(sizes",
+    "timed / multiplications(sizes",
+    "ratio of the work upside down",
+    case="net1-shape1-mean_field",
+)
 @pytest.mark.parametrize(
     ("net", "shape", "theory"),
     [

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from deep_problems import reference_cnn, reference_fcn
+from mutants import breaks
 from scipy.special import erf
 
 from numerics import datasets
@@ -119,6 +120,12 @@ def test_the_fcn_teacher_of_given_strength_reproduces_the_recipe_of_the_referenc
     np.testing.assert_allclose(data.y_test, data.a_star[0] * erf(erf(data.X_test @ w)), rtol=1e-13)
 
 
+@breaks(
+    "numerics/datasets/teachers.py",
+    "reshape(-1, pixels, slots)",
+    "reshape(-1, slots, pixels).swapaxes(1, 2)",
+    "windows and latent pixels change places",
+)
 def test_the_cnn_teacher_s_targets_by_hand():
     data = datasets.make_cnn_teacher(n=3, n_pixels=2, window=4, patch_size=5, seed=1, n_test=2)
     assert (data.w_star.shape, data.v_star.shape, data.a_star.shape) == ((5,), (4,), (2,))
@@ -150,6 +157,13 @@ def test_one_teacher_labels_several_draws_that_do_not_depend_on_the_test_set(kin
     assert longer.X_test.shape == (7, *first.X.shape[1:])
 
 
+@breaks(
+    "numerics/datasets/teachers.py",
+    "least=0), 1])",
+    "least=0)])",
+    "a teacher made of the first inputs",
+    case="fcn",
+)
 @pytest.mark.parametrize("kind", TEACHERS)
 def test_a_teacher_of_the_data_s_seed_is_not_made_of_the_data(kind):
     make, sizes, _ = TEACHERS[kind]

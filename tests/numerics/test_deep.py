@@ -13,6 +13,7 @@ from deep_problems import (
     reference_fcn,
     small,
 )
+from mutants import breaks
 from states import direction, moved, off_the_solution, theory_of
 
 from numerics import cnn, fcn, solve, solve_path
@@ -54,6 +55,69 @@ def test_three_layer_cnn_reference():
     assert path[0].gp.alpha == pytest.approx(0.1508417960, rel=1e-9)
 
 
+@breaks(
+    "numerics/gaussian/layer.py",
+    "E *= -x",
+    "E *= x",
+    "sign of g in a hidden layer",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/layer.py",
+    "below *= x",
+    "below *= 0 * x",
+    "g K g dropped from dKL/dQ",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/layer.py",
+    "below += root.pull_back(",
+    "root.pull_back(",
+    "gradient inexact off the solution",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/layer.py",
+    "(mirror(Z))",
+    "(mirror(Z.T.copy()))",
+    "upper for lower in the Cholesky gauge",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/theory.py",
+    "slopes[1] / 2, inverse_widths[level]",
+    "slopes[1] / 2, inverse_widths[0]",
+    "1/N_1 in every layer",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/machine/dense.py",
+    "block /= 2",
+    "block /= 1",
+    "sum for the symmetric part",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/machine/dense.py",
+    "trans=1 - turned",
+    "trans=turned",
+    "the other Gram matrix",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/kernels/preactivations.py",
+    "] += diagonal.ravel()",
+    "] += 0 * diagonal.ravel()",
+    "hidden variances' derivative dropped",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/readout_laws/law.py",
+    "self.fluctuation * self.eps.shape[1]",
+    "self.fluctuation * 1",
+    "one K_f^{-1} for several outputs",
+    case="three dense layers",
+)
 def test_gradient_of_the_free_energy_by_differences_of_order_two(network):
     """At a state far from any solution: every layer, in the coordinates of `numerics.gaussian.theory`."""
     net, X, y = network
@@ -99,6 +163,27 @@ def test_solutions_obey_the_equations_written_with_inverses(network):
     assert np.abs(off).max() < 1e-7
 
 
+@breaks(
+    "numerics/gaussian/root.py",
+    "values > RANK_TOLERANCE",
+    "values > 0.5 * values[-1] + RANK_TOLERANCE",
+    "range of Q too small",
+    case="linear units",
+)
+@breaks(
+    "numerics/readout_laws/law.py",
+    "return cross @ self.weights",
+    "return cross @ -self.weights",
+    "sign of the mean",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/solutions/prediction.py",
+    "TestKernels(root.product(MB).T, Q_cross",
+    "TestKernels(Q_cross, Q_cross",
+    "test points see the prior's hidden kernel",
+    case="three dense layers",
+)
 def test_test_points_are_training_points_of_infinite_noise(network):
     net, X, y = network
     X, y, X_test = X[:10], y[:10], X[10:]
@@ -122,11 +207,24 @@ def test_test_points_are_training_points_of_infinite_noise(network):
     assert joint.alpha == pytest.approx(sol.alpha, rel=1e-8)
 
 
+@breaks(
+    "numerics/series/perturbation.py",
+    "dK += mirrored(dQ)",
+    "dK = mirrored(dQ)",
+    "K_2 moves with Q_2 alone",
+    case="three dense layers",
+)
 def test_first_order_is_the_limit_of_differences(network):
     # the second-order term: a factor 4 for twice the widths
     assert first_order_error_ratio(*network, NOISE) == pytest.approx(4, rel=0.05)
 
 
+@breaks(
+    "numerics/pixels.py",
+    "np.arange(pixels).reshape(-1, window)",
+    "np.arange(pixels).reshape(window, -1).T",
+    "window runs the other way",
+)
 def test_window_of_equation_14_is_over_neighbours():
     """Pixel i + j S_1 sits in slot i of hidden pixel j: written with the input cut into (j, i)."""
     X, y = small(False, pixels=6)
@@ -139,6 +237,35 @@ def test_window_of_equation_14_is_over_neighbours():
     )
 
 
+@breaks(
+    "numerics/pixels.py",
+    "len(pool_k) * self.fan_in)",
+    "len(pool_k))",
+    "mean over the window lost",
+    case="two convolutions",
+)
+@breaks("numerics/pixels.py", "1.0 / (len(pool_j) * ", "1.0 / (", "pooling is a sum", case="global pooling")
+@breaks(
+    "numerics/pixels.py",
+    "slot_j < 0 or slot_k < 0",
+    "slot_j < -1",
+    "padding seen",
+    case="overlap and padding",
+)
+@breaks(
+    "numerics/gaussian/theory.py",
+    "np.append(prior, net.bias_variance)",
+    "np.append(prior, prior[0])",
+    "bias of the first layer is one of all weights",
+    case="four dense layers with biases",
+)
+@breaks(
+    "numerics/kernels/kernel_maps.py",
+    "total.fill(self.bias_variance)",
+    "total.fill(0 * self.bias_variance)",
+    "biases of the units above dropped",
+    case="four dense layers with biases",
+)
 def test_infinite_width_is_the_kernel_recursion(network):
     net, X, y = network
     sol = solve(net, X, y, NOISE).gp
@@ -181,6 +308,13 @@ def test_noise_of_each_datum_is_its_own():
     np.testing.assert_allclose(observed**2 - latent**2, NOISE, rtol=1e-12)
 
 
+@breaks(
+    "numerics/gaussian/root.py",
+    "vectors[:, kept][:, ::-1]",
+    "vectors[:, kept]",
+    "small eigenvalues first",
+    case="10",
+)
 @pytest.mark.parametrize("width", [20, 10])
 def test_kernel_of_small_numerical_rank_is_solved_to_the_default_tolerance(width):
     """One-dimensional inputs: forty of them, and hardly more than a dozen directions above rounding."""

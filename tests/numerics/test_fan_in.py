@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, small
+from mutants import breaks
 from small_problems import symmetric
 from states import direction, moved, off_the_solution, theory_of
 
@@ -36,6 +37,27 @@ def test_the_two_scalars_and_the_learned_variance_of_a_small_cnn():
     )
 
 
+@breaks(
+    "numerics/readout_laws/spectrum.py",
+    "0.5 * self.P * (q",
+    "0.25 * self.P * (q",
+    "half the fan-in's part of Psi",
+    case="20.0",
+)
+@breaks(
+    "numerics/readout_laws/spectrum.py",
+    "self.noise + q * self.values))) / self.P",
+    "self.noise + self.values))) / self.P",
+    "response to p instead of q",
+    case="20.0",
+)
+@breaks(
+    "numerics/readout_laws/spectrum.py",
+    "return p + p * p * energy",
+    "return p + p * energy",
+    "second moment linear in p",
+    case="20.0",
+)
 @pytest.mark.parametrize("P", [3.0, 20.0, 200.0])
 def test_psi_is_a_saddle_in_p_and_q(P):
     """Its first derivatives in p and q, by differences of the printed expression, vanish."""
@@ -56,6 +78,20 @@ def test_psi_is_a_saddle_in_p_and_q(P):
     assert (psi(p, q + h * q) - psi(p, q - h * q)) / (2 * h) == pytest.approx(0, abs=1e-6 * P)
 
 
+@breaks(
+    "numerics/readout_laws/finite_fan_in.py",
+    "np.sqrt(noise + q * values)",
+    "np.sqrt(noise + p * values)",
+    "fluctuations with kernel p Q",
+    case="20.0",
+)
+@breaks(
+    "numerics/readout_laws/finite_fan_in.py",
+    "(projected / (noise + p *",
+    "(projected / (noise + q *",
+    "discrepancy with kernel q Q",
+    case="20.0",
+)
 @pytest.mark.parametrize("P", [3.0, 20.0, 200.0])
 def test_pull_on_the_kernel_by_differences_of_order_two(P):
     Q, y = kernel_and_target()
@@ -72,6 +108,20 @@ def test_pull_on_the_kernel_by_differences_of_order_two(P):
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
 
 
+@breaks(
+    "numerics/readout_laws/finite_fan_in.py",
+    "/ P * noise * float(",
+    "/ P * float(",
+    "dp without sigma^2",
+    case="20.0",
+)
+@breaks(
+    "numerics/readout_laws/finite_fan_in.py",
+    "q_fixed + q_slope * p_fixed",
+    "q_fixed",
+    "dq without its response to dp",
+    case="20.0",
+)
 @pytest.mark.parametrize("P", [3.0, 20.0, 200.0])
 def test_change_of_the_pull_by_differences_of_order_two(P):
     """p and q answer too."""

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from mutants import breaks
 from small_problems import ReadoutMap, Small, symmetric
 
 from numerics.gaussian.state import LayerState
@@ -50,6 +51,27 @@ def test_A_is_the_outer_product_minus_the_inverse(small):
     np.testing.assert_allclose(np.tril(data.A), np.tril(small.oracle.A(Sigma)), rtol=1e-10, atol=1e-10)
 
 
+@breaks("numerics/gaussian/theory.py", "layer.KL / x if", "layer.KL * x if", "KL times 1/N", case="erf")
+@breaks(
+    "numerics/gaussian/layer.py", "np.expm1(t) - t)) / 2", "np.expm1(t) - t))", "KL loses 1/2", case="erf"
+)
+@breaks(
+    "numerics/gaussian/layer.py", "np.expm1(t) - t", "np.expm1(t) + t", "sign of log det in KL", case="erf"
+)
+@breaks(
+    "numerics/gaussian/layer.py",
+    "for power in (1.0, 0.5, -0.5)",
+    "for power in (1.0, 1.0, -0.5)",
+    "R for its square root",
+    case="erf",
+)
+@breaks(
+    "numerics/gaussian/root.py",
+    "return self.std[:, None] * M * self.std",
+    "return self.std[:, None] * M",
+    "T in the wrong units",
+    case="erf",
+)
 def test_gradient_of_the_free_energy_by_central_differences_of_order_two(small):
     rng = np.random.default_rng(3)
     Sigma = small.Sigma()
@@ -68,6 +90,58 @@ def test_gradient_of_the_free_energy_by_central_differences_of_order_two(small):
         assert errors[1] < 1e-2 * abs(slope)
 
 
+@breaks(
+    "numerics/kernels/preactivations.py",
+    "np.multiply(flat_diagonal[",
+    "np.multiply(0 * flat_diagonal[",
+    "variances' derivative dropped",
+    case="erf",
+)
+@breaks(
+    "numerics/readout_laws/law.py",
+    "weight = -self.fluctuation",
+    "weight = self.fluctuation",
+    "sign of K_f^{-1} in A",
+    case="erf",
+)
+@breaks(
+    "numerics/readout_laws/mean_field.py",
+    '"complexity": 0.5 * outputs',
+    '"complexity": outputs',
+    "twice the complexity",
+    case="erf",
+)
+@breaks(
+    "numerics/kernels/kernel_maps.py",
+    "np.tril(corner, -1)",
+    "np.tril(corner, 0)",
+    "diagonal counted twice",
+    case="erf",
+)
+@breaks(
+    "analytic/templates/tile_loops.py",
+    "total += weight * d11",
+    "total -= weight * d11",
+    "sign of dG/dK11",
+    case="erf",
+)
+@breaks(
+    "analytic/templates/tile_loops.py",
+    "col[b] += weight * d22",
+    "col[b] += weight * d12",
+    "dG/dK12 for dG/dK22",
+    case="erf",
+)
+@breaks(
+    "analytic/expectations/kernels.py",
+    "(result, D1) * self",
+    "(result, D1) * 2 * self",
+    "dG/dK11 twice",
+    case="erf",
+)
+@breaks(
+    "analytic/generator/kernels.py", "Mul(1 - u, 1 + u", "Mul(1 - u, 1 - u", "1 - u for 1 + u", case="erf"
+)
 def test_pull_is_minus_twice_the_derivative_of_the_data_term(small):
     rng = np.random.default_rng(4)
     Sigma, field = small.Sigma(), ReadoutMap(small)
@@ -80,6 +154,48 @@ def test_pull_is_minus_twice_the_derivative_of_the_data_term(small):
         assert errors[0] / errors[1] == pytest.approx(4, rel=0.02)
 
 
+@breaks(
+    "numerics/readout_laws/mean_field.py",
+    "dA = symmetric_product(left, mirrored(self.H.T))",
+    "dA = left.copy()",
+    "K_f^{-1} dQ for K_f^{-1} dQ K_f^{-1}",
+    case="erf",
+)
+@breaks(
+    "numerics/readout_laws/mean_field.py",
+    "deps = -dsymm(1.0",
+    "deps = -dsymm(-1.0",
+    "sign of d eps",
+    case="erf",
+)
+@breaks(
+    "numerics/readout_laws/mean_field.py",
+    "left = dsymm(float(",
+    "left = dsymm(-float(",
+    "sign of d K_f^{-1}",
+    case="erf",
+)
+@breaks(
+    "analytic/templates/input_loops.py",
+    "np.dot(dY[a, top:bottom], there, dK)",
+    "np.dot(Y[a, top:bottom], there, dK)",
+    "tangent along the kernel itself",
+    case="erf",
+)
+@breaks(
+    "analytic/templates/tile_loops.py",
+    "d11 * dv1 + d22 * dv_col[b]",
+    "d11 * dv1 - d22 * dv_col[b]",
+    "dG along dK22",
+    case="erf",
+)
+@breaks(
+    "analytic/templates/tile_loops.py",
+    "d11_11 * dv1 + d11_22 * dv2",
+    "d11_11 * dv1 - d11_22 * dv2",
+    "second derivative in (K11, K22)",
+    case="erf",
+)
 def test_hessian_product_by_central_differences_of_order_two(small):
     rng = np.random.default_rng(5)
     Sigma, field = small.Sigma(), ReadoutMap(small)
@@ -104,6 +220,13 @@ def test_hessian_is_symmetric(small):
     assert left == pytest.approx(right, rel=1e-10)
 
 
+@breaks(
+    "numerics/readout_laws/mean_field.py",
+    "fit = 0.5 * float(np.sum(y * eps))",
+    "fit = 1.0 * float(np.sum(y * eps))",
+    "twice the fit",
+    case="erf",
+)
 def test_infinite_width_is_the_log_evidence_of_the_process(small):
     at_prior = small.theory.at(small.theory.prior, (0.0,))
     K = small.oracle.K_f(small.oracle.Sigma_0)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, small
+from mutants import breaks
 from states import arrays, direction, inner, matrix_function, moved, off_the_solution, theory_of
 
 from numerics import ACTIVATIONS, fcn
@@ -56,6 +57,90 @@ def case(request):
     return equations(*CASES[request.param])
 
 
+@breaks(
+    "numerics/gaussian/hessian.py",
+    "block *= -x",
+    "block *= -2 * x",
+    "response of the pulls doubled",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/hessian.py",
+    "block += product(E, move.change.theta)",
+    "block += 0",
+    "curvature of the geodesic dropped",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/hessian.py",
+    "outer(half + half.T + dM)",
+    "outer(dM)",
+    "factor's change dropped from K's",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/hessian.py",
+    "L.inner(dT) + BPhi + BPhi.T",
+    "L.inner(dT)",
+    "factor's change dropped from B's",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/hessian.py",
+    "mirror(dJ) - ZPhi - ZPhi.T",
+    "mirror(dJ)",
+    "inverse factor's change dropped",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/hessian.py",
+    "Phi @ mu + change.mu",
+    "change.mu + 0 * Phi[0]",
+    "mean does not move with the factor",
+    case="three dense layers, ReLU",
+)
+@breaks(
+    "numerics/gaussian/hessian.py",
+    "L.transposed(dt) + Phi.T @ self.s",
+    "L.transposed(dt)",
+    "s does not move with the factor",
+    case="three dense layers, ReLU",
+)
+@breaks(
+    "numerics/gaussian/hessian.py",
+    "tangent(move, dT, slope / 2)",
+    "tangent(move, dT, slope)",
+    "slope for its half in the means",
+    case="three dense layers, ReLU",
+)
+@breaks(
+    "numerics/gaussian/hessian.py",
+    "half += np.multiply.outer(dt, self.t)",
+    "half += 0",
+    "means' part of the message",
+    case="three dense layers, ReLU",
+)
+@breaks(
+    "numerics/gaussian/hessian.py",
+    "+ product(product(self.T, move.dK), self.T)",
+    "",
+    "T dK T dropped",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/root.py",
+    "M, transposed=True)",
+    "M, transposed=False)",
+    "congruence by L^T",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/root.py",
+    "Phi[np.diag_indices(len(Phi))] /= 2",
+    "Phi += 0",
+    "whole diagonal of W",
+    case="three dense layers",
+)
 def test_product_by_differences_of_the_gradient_of_order_two(case):
     theory, x = case
     state, H = off_the_solution(theory), direction(theory, 1)

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, small
+from mutants import breaks
 from scipy.linalg import expm
 
 from numerics import Problem, cnn, fcn, from_sigma, load, solve
@@ -31,6 +32,27 @@ def solved_for_all_weights(net, X, y, tol=TOL):
     return Solution.of(problem, equations, Curve(equations, tol).solve(problem.inverse_widths, 500))
 
 
+@breaks(
+    "numerics/gaussian/input_space.py",
+    "+= self.prior_variance",
+    "+= 2 * self.prior_variance",
+    "prior across the data twice",
+    case="four dense layers with biases, erf",
+)
+@breaks(
+    "numerics/gaussian/input_space.py",
+    "self.spread(inside - np.diag(self.span_variance))",
+    "self.spread(inside)",
+    "prior within the span kept too",
+    case="four dense layers with biases, erf",
+)
+@breaks(
+    "numerics/gaussian/input_space.py",
+    "np.eye(biases)",
+    "2 * np.eye(biases)",
+    "the bias's coordinate twice as long",
+    case="four dense layers with biases, erf",
+)
 @pytest.mark.parametrize("name", MIXED)
 def test_it_is_the_solution_for_all_weights(name):
     net, flat = MIXED[name]
@@ -58,6 +80,13 @@ def test_it_is_the_solution_for_all_weights(name):
     np.testing.assert_array_equal(sol.first_order.Sigma_gp, whole.first_order.Sigma_gp)
 
 
+@breaks(
+    "numerics/solutions/prediction.py",
+    "replace(cross, v_row=v)",
+    "cross",
+    "test variance of the span alone",
+    case="three dense layers, relu",
+)
 @pytest.mark.parametrize("name", MIXED)
 def test_test_inputs_may_leave_the_span(name):
     net, flat = MIXED[name]
@@ -109,6 +138,9 @@ def test_starts_are_read_in_these_coordinates():
     assert solve(erf, X, y, NOISE, start=solve(erf, X, y, NOISE).Sigma).gradients <= 2
 
 
+@breaks(
+    "numerics/gaussian/input_space.py", "np.eye(len(turned)) + _cong", "_cong", "start counts across the span"
+)
 def test_a_start_of_other_data_counts_where_the_spans_meet():
     """Sigma of the start, restricted to the span of the new data."""
     X, y = small(True, n=9, size=30)
@@ -161,6 +193,13 @@ def test_nothing_of_the_size_of_all_weights_squared_is_made():
     assert peak < 8 * 3000**2 / 10
 
 
+@breaks(
+    "numerics/solutions/archive.py",
+    'Theory(problem, header["theory"], arrays.get("basis"))',
+    'Theory(problem, header["theory"], "span")',
+    "basis of a file made again",
+    case="three dense layers",
+)
 @pytest.mark.parametrize("name", ["three dense layers", "four dense layers with biases"])
 def test_saved_and_loaded(name, tmp_path):
     net, flat = NETWORKS[name]

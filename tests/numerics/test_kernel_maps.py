@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mutants import breaks
 from small_problems import ReadoutMap, Small, symmetric
 
 from numerics import Problem, cnn, pixels
@@ -39,6 +40,13 @@ def lower_with_poison(M):
     return np.where(np.tri(len(M), dtype=bool), M, np.nan)
 
 
+@breaks(
+    "analytic/generator/primitives.py",
+    "return -s if x < 0.0 else s",
+    "return s",
+    "an odd function made even",
+    case="sin-tiny panels",
+)
 def test_value_is_the_readout_kernel(problems):
     for small in problems:
         Sigma = small.Sigma()
@@ -47,6 +55,20 @@ def test_value_is_the_readout_kernel(problems):
         )
 
 
+@breaks(
+    "numerics/kernels/kernel_maps.py",
+    "2 * scale, out=out",
+    "scale, out=out",
+    "mirror images counted once",
+    case="erf-tiny panels",
+)
+@breaks(
+    "numerics/kernels/kernel_maps.py",
+    "if panel.on_diagonal:",
+    "if not panel.on_diagonal:",
+    "diagonal blocks weighed as mirrored",
+    case="erf-tiny panels",
+)
 def test_adjoint_is_the_weighted_derivative_and_reads_the_lower_triangle_alone(problems):
     for small in problems:
         Sigma = small.Sigma()

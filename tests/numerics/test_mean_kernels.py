@@ -4,6 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 from deep_problems import OVERLAPPING, POOLED, arccosine_kernel
+from mutants import breaks
 from small_problems import symmetric
 
 from numerics import ACTIVATIONS
@@ -105,6 +106,12 @@ def test_second_derivatives_of_relu_by_differences_of_order_two():
         np.testing.assert_allclose(second[14], mirrored[10], rtol=1e-12)
 
 
+@breaks(
+    "analytic/templates/relu_steps.py",
+    "apart = rest > COINCIDENT",
+    "apart = rest > 0.0",
+    "rounding for a correlation",
+)
 def test_one_unit_with_itself():
     """E[relu^2] and, in the direction in which both copies move, its derivatives."""
     for m, v in ((0.0, 1.3), (0.7, 0.4), (-1.9, 2.2)):
@@ -129,6 +136,12 @@ def test_a_unit_that_is_always_zero():
     assert abs(moments("relu", 0.0, 0.0, 0.0, 0.0, 0.0)[0]) < 1e-40
 
 
+@breaks(
+    "analytic/templates/relu_steps.py",
+    "total = 0.5 * (cdf_a + cdf_b) - opposite",
+    "total = 0.5 * (cdf_a + cdf_b)",
+    "opposite signs not excluded",
+)
 def test_means_far_out_are_lines_or_nothing():
     """h > 0 with certainty: E = K12 + m1 m2; h < 0: zero."""
     found = moments("relu", 0.6, 50, 1, 40, 2)
@@ -176,6 +189,41 @@ def kernels(hidden, means, seed=3, n=9):
     )
 
 
+@breaks(
+    "analytic/templates/mean_tile_loops.py",
+    "row[1, a] += weight * M[1, b]",
+    "row[1, a] += weight * M[2, b]",
+    "dG/dm2 for dG/dm1",
+    case="hidden-dense-relu",
+)
+@breaks(
+    "analytic/templates/mean_tile_loops.py",
+    "row[0, a] += 0.5 * weight * M[3",
+    "row[0, a] += weight * M[3",
+    "dG/dK11 without 1/2",
+    case="hidden-dense-relu",
+)
+@breaks(
+    "analytic/templates/mean_tile_loops.py",
+    "d10 = M[7, b] * k + M[6, b]",
+    "d10 = M[7, b] * k + M[7, b]",
+    "d^3G/dm1^3 for d^3G/dm1^2 dm2",
+    case="hidden-dense-relu",
+)
+@breaks(
+    "analytic/templates/input_loops.py",
+    "add_value(K, D_row[a, ..., top:bottom], D_col[b, ..., left:right], out)",
+    "add_value(K, D_row[a, ..., top:bottom], D_col[a, ..., left:right], out)",
+    "first pixel's functions for both",
+    case="input-pooled-relu",
+)
+@breaks(
+    "analytic/templates/input_loops.py",
+    "there = X[b, left:right]\n        np.dot(Y[a, top:bottom], there.T, K)\n        adjoint(",
+    "there = X[a, left:right]\n        np.dot(Y[a, top:bottom], there.T, K)\n        adjoint(",
+    "first pixel's inputs for both",
+    case="input-pooled-relu",
+)
 @pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if named(name).with_means])
 @pytest.mark.parametrize("field", MAPS)
 @pytest.mark.parametrize("hidden", [True, False], ids=["hidden", "input"])

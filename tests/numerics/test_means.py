@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, first_order_error_ratio, recursion, small
+from mutants import breaks
 from scipy.integrate import quad
 from scipy.special import ndtr
 from states import direction, inner, moved, off_the_solution, theory_of
@@ -41,10 +42,45 @@ def check_gradient(net, X, y):
             assert errors[1] < 1e-2 * max(abs(slope) / x[level], 1.0)
 
 
+@breaks(
+    "numerics/gaussian/theory.py",
+    "backward(slopes[0], slopes[1] / 2",
+    "backward(slopes[0], slopes[1]",
+    "slope of a mean twice",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/layer.py",
+    "below += x * np.multiply",
+    "below += 0 * np.multiply",
+    "v v^T dropped from dKL/dQ",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/layer.py",
+    "Z += np.multiply.outer(s, e)",
+    "Z += np.multiply.outer(e, s)",
+    "means' part of the Cholesky gauge",
+    case="three dense layers",
+)
+@breaks(
+    "numerics/gaussian/layer.py",
+    "self.state.mu - x * s",
+    "self.state.mu + x * s",
+    "sign of v",
+    case="three dense layers",
+)
 def test_gradient_of_the_free_energy_by_differences_of_order_two(network):
     check_gradient(*network)
 
 
+@breaks("numerics/gaussian/layer.py", "float(mu @ mu) / 2", "float(mu @ mu)", "a mean's KL twice")
+@breaks(
+    "analytic/templates/relu_steps.py",
+    "sign * (0.25 - owen(y, x))",
+    "sign * (0.25 + owen(y, x))",
+    "wedge of the wrong side",
+)
 def test_free_energy_is_that_of_the_definition():
     """KL with inverses and E[relu relu] by quadrature, at a state of the two-layer network."""
     X, y = small(True, n=5)
@@ -111,6 +147,12 @@ def test_solutions_obey_the_equations_written_with_inverses(network):
     np.testing.assert_array_equal(sol.weight_mean, m_w[: X.shape[-1]])
 
 
+@breaks(
+    "numerics/gaussian/layer.py",
+    "np.abs(self.mean - x * self",
+    "np.abs(self.mean - self",
+    "residual of a mean without 1/N",
+)
 def test_residual_is_that_of_the_worst_mean():
     net, X, y = *RELU_NETWORKS["three dense layers"][:1], *small(True)
     theory, x = theory_of(net, X, y, NOISE)
@@ -169,6 +211,13 @@ def test_infinite_width_is_the_arccosine_recursion_and_regression_with_it(networ
     np.testing.assert_allclose(cov, own - cross @ np.linalg.solve(K_f, cross.T), atol=1e-10)
 
 
+@breaks(
+    "numerics/solutions/prediction.py",
+    "else B.T @ layer.state.mu",
+    "else 0 * B.T @ layer.state.mu",
+    "test points without means",
+    case="three dense layers",
+)
 def test_test_points_are_training_points_of_infinite_noise(network):
     net, X, y = network
     X, y, X_test = X[:10], y[:10], X[10:]
@@ -189,6 +238,13 @@ def test_test_points_are_training_points_of_infinite_noise(network):
     assert joint.free_energy == pytest.approx(sol.free_energy, abs=1e-8)
 
 
+@breaks(
+    "numerics/series/perturbation.py",
+    "else layer.root.times(slope.mu)",
+    "else 0 * layer.root.times(slope.mu)",
+    "hidden means stay at first order",
+    case="three dense layers",
+)
 def test_first_order_is_the_limit_of_differences(network):
     """Means are of first order and enter alpha at first order."""
     assert first_order_error_ratio(*network, NOISE) == pytest.approx(4, rel=0.05)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mutants import breaks
 from small_problems import symmetric
 from states import arrays, inner
 
@@ -22,6 +23,12 @@ def metric():
     return FisherMetric(SIZES, False, [1 / width for width in WIDTHS])
 
 
+@breaks(
+    "numerics/gaussian/metric.py",
+    "_scale_off_diagonal(triangle, ROOT2)",
+    "triangle *= 1",
+    "off-diagonal entries once",
+)
 def test_inner_products_are_those_of_the_metric(metric):
     one, other = change(), change()
     expected = inner([1 / width for width in WIDTHS], one, other)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, cubic_teacher, small
+from mutants import breaks
 from states import arrays, direction, theory_of
 
 from numerics import ConvergenceError, NegativeCurvature, fcn, load, solve, solve_path
@@ -46,6 +47,7 @@ def test_a_path_by_newton_steps():
     assert [sol.method for sol in other] == ["direct", "newton", "newton", "newton"]
 
 
+@breaks("numerics/solving/newton.py", "np.exp(h / 2)", "np.exp(h / 4)", "half a geodesic", case="erf")
 @pytest.mark.parametrize("networks", [NETWORKS, RELU_NETWORKS], ids=["erf", "relu"])
 def test_one_step_squares_the_distance(networks):
     """A wrong product would leave a distance in proportion."""
@@ -103,6 +105,12 @@ def test_auto_goes_on_where_the_fixed_point_stalled(monkeypatch, tmp_path):
         solve(net, X, y, NOISE, method="anderson")
 
 
+@breaks(
+    "numerics/solving/newton.py",
+    "gradients += PRODUCT * step.products",
+    "gradients += 1",
+    "products are free",
+)
 def test_the_budget_holds_and_a_failure_keeps_its_best_state():
     net, X, y = NETWORKS["three dense layers"][0], *small(True)
     energies = []
@@ -121,6 +129,15 @@ def test_unknown_method_is_refused_with_those_that_exist():
         solve(net, X, y, NOISE, method="lbfgs")
 
 
+@breaks(
+    "numerics/solving/newton.py",
+    "(float(residual @ residual) / r2) * d",
+    "0 * d",
+    "steepest descent for conjugate gradients",
+)
+@breaks(
+    "numerics/solving/newton.py", "(-b + np.sqrt(", "(-b - np.sqrt(", "the other end of the trusted region"
+)
 def test_conjugate_gradients_minimise_the_model_inside_and_stop_at_the_edge():
     rng = np.random.default_rng(0)
     Z = rng.standard_normal((12, 12))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from mutants import breaks
 
 from numerics import ConvergenceError, Problem, cnn, datasets, solve, solve_path
 from numerics.gaussian.state import LayerState
@@ -45,6 +46,13 @@ def test_continuation_takes_fewer_gradients_than_starting_over(small):
     assert sum(sol.gradients for sol in path) < 0.8 * sum(sol.gradients for sol in alone)
 
 
+@breaks(
+    "numerics/continuation.py",
+    "targets[k].inverse_widths)",
+    "[-x for x in targets[k].inverse_widths])",
+    "narrow widths first",
+    case="erf",
+)
 def test_callback_sees_each_solution_large_widths_first(small):
     seen = []
     solve_path(small.net(7.0), *small.data, widths=[50, 500, math.inf], callback=seen.append)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from mutants import breaks
 from scipy.special import erf
 
 from numerics import Problem, cnn, datasets, fcn, load, solve, solve_branches, solve_path
@@ -48,6 +49,20 @@ def sampled(X, channels, draws=30):
     return np.mean(traces), np.std(traces) / math.sqrt(draws)
 
 
+@breaks(
+    "numerics/readout_laws/pixel_correlation.py",
+    "len(blocks) * width)",
+    "width)",
+    "one pixel's weights for all",
+    case="0.8--0.056",
+)
+@breaks(
+    "numerics/readout_laws/pixel_correlation.py",
+    "/ (2 * width))",
+    "/ 2)",
+    "T without the width",
+    case="0.8--0.056",
+)
 @pytest.mark.parametrize(("correlation", "off"), [(0.0, 0.0), (0.8, -0.056), (1.0, -0.309)])
 def test_random_readouts_have_the_mean_inverse_that_matrices_give(correlation, off):
     X = patches(correlation)
@@ -103,6 +118,12 @@ def test_uncorrelated_patches_pass():
     assert solve(cnn(48), patches(0.0), patches(0.0)[:, 0, 0], NOISE, theory=LAW).converged
 
 
+@breaks(
+    "numerics/readout_laws/pixel_correlation.py",
+    "noise, width * share)",
+    "noise, width)",
+    "part of the data at full width",
+)
 def test_part_of_the_data_is_judged_at_the_same_load(monkeypatch):
     X = patches(0.9, n=240)
     whole, seen = scalar_error(X, 96.0), []

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from mutants import breaks
 from oracle import Oracle
 
 from numerics import solve
@@ -17,6 +18,13 @@ def sol(small, request):
     return solve(small.net(request.param), *small.data)
 
 
+@breaks(
+    "numerics/readout_laws/law.py",
+    "own - whitened.T",
+    "own + whitened.T",
+    "covariance grows by what is learned",
+    case="erf-100.0",
+)
 def test_mean_std_and_covariance_are_those_of_dense_regression(small, sol):
     mean, cov = small.oracle.predict(sol.Sigma, small.X_test)
     got_mean, got_std = sol.predict(small.X_test, return_std=True)
@@ -50,6 +58,20 @@ def test_noise_is_added_to_the_variance_of_observations_only(small, sol):
     np.testing.assert_allclose(noisy_cov - cov, small.noise_variance * np.eye(len(cov)), atol=1e-14)
 
 
+@breaks(
+    "numerics/problem.py",
+    "return float(noise[0]) if",
+    "return float(noise[0])**0.5 if",
+    "sigma for sigma^2 of an observation",
+    case="erf-100.0",
+)
+@breaks(
+    "numerics/readout_laws/law.py",
+    "] += problem.noise_variance[observed]",
+    "] += 1e-6",
+    "variance without training noise",
+    case="erf-100.0",
+)
 def test_mean_and_noisy_std_are_the_law_of_the_next_observation_by_the_evidence(small, sol):
     # -log p(y_*|y) = Psi(train + test) - Psi(train) is a parabola in y_*; no predictive formula is used
     x = small.X_test[:1]
@@ -69,6 +91,13 @@ def test_mean_and_noisy_std_are_the_law_of_the_next_observation_by_the_evidence(
     assert 0.5 * (means[0] / stds[0]) ** 2 + math.log(stds[0]) == pytest.approx(middle, rel=1e-8)
 
 
+@breaks(
+    "numerics/solutions/observables.py",
+    "problem.targets - problem.noise",
+    "problem.targets + problem.noise",
+    "sign of eps in f_bar",
+    case="erf-100.0",
+)
 def test_training_inputs_are_fitted_as_f_bar_says(small, sol):
     mean, std = sol.predict(small.X, return_std=True)
     np.testing.assert_allclose(mean, sol.f_bar, rtol=0, atol=TOLERANCE)

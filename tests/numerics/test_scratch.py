@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from mutants import breaks
 
 from numerics.machine import scratch
 
@@ -13,6 +14,12 @@ def nothing_kept(monkeypatch):
     monkeypatch.setattr(scratch, "_free", [])
 
 
+@breaks(
+    "numerics/machine/scratch.py",
+    "size <= array.size <= 2 * size",
+    "array.size <= 2 * size",
+    "arrays too small",
+)
 def test_the_same_memory_is_taken_again():
     with scratch.arrays(2, 1000) as (one, other):
         assert one.shape == other.shape == (1000,)

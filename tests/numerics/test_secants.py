@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mutants import breaks
 
 from numerics.solving.secants import DOUBLES, FEWEST, MOST, Secants, room
 
@@ -27,6 +28,10 @@ def test_without_secants_it_is_the_fixed_point_map():
     np.testing.assert_array_equal(Secants(3).step(FIXED), -FIXED)
 
 
+@breaks("numerics/solving/secants.py", "a=-weight", "a=weight", "away from the combination")
+@breaks(
+    "numerics/solving/secants.py", "/ values[kept]) / scale", "/ values[kept])", "weights of scaled secants"
+)
 def test_as_many_secants_as_unknowns_solve_linear_equations():
     v = rng.standard_normal(SIZE)
     # the normal equations square a condition number of about 1e2
@@ -55,6 +60,14 @@ def test_dependent_and_tiny_secants_do_no_harm():
     np.testing.assert_allclose(v + known.step(E(v)), FIXED, atol=1e-5)
 
 
+@breaks("numerics/solving/secants.py", "G *= factor", "G *= 1.0", "recycled as at the old width", case="3.0")
+@breaks(
+    "numerics/solving/secants.py",
+    "(1.0 - factor) * G",
+    "factor * G",
+    "E for its change when recycled",
+    case="3.0",
+)
 @pytest.mark.parametrize("factor", [0.5, 3.0])
 def test_recycled_secants_are_those_of_the_other_width(factor):
     known, v = secants(SIZE), rng.standard_normal(SIZE)

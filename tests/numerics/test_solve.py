@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from mutants import breaks
 from scipy.optimize import brentq, minimize
 from small_problems import Small, symmetric
 
@@ -19,6 +20,16 @@ def solved(small):
     return [(C, solve(small.net(C), *small.data, tol=TIGHT), small.oracle.solve(C)) for C in WIDTHS]
 
 
+@breaks(
+    "numerics/problem.py", "else 1.0 / width for", "else 2.0 / width for", "1/N is not 1/width", case="erf"
+)
+@breaks(
+    "numerics/kernels/kernel_maps.py",
+    "group.weight\n                    total += part\n                panel.of(Q,",
+    "group.weight / self.variance\n                    total += part\n                panel.of(Q,",
+    "value without sigma_a^2",
+    case="erf",
+)
 def test_alpha_sigma_and_free_energy_are_the_oracle_s(small, solved):
     for C, sol, Sigma in solved:
         oracle = small.oracle
@@ -27,6 +38,20 @@ def test_alpha_sigma_and_free_energy_are_the_oracle_s(small, solved):
         assert sol.free_energy == pytest.approx(oracle.free_energy(Sigma, C), rel=1e-11)
 
 
+@breaks(
+    "numerics/solutions/observables.py",
+    "self.point.data.eps * self._mean_output",
+    "self.point.data.eps * self.problem.targets",
+    "chi_response with y for f_bar",
+    case="erf",
+)
+@breaks(
+    "numerics/solutions/observables.py",
+    "* overlaps**2)",
+    "* abs(overlaps))",
+    "chi_paper linear in eps",
+    case="erf",
+)
 def test_fields_are_the_oracle_s(small, solved):
     for C, sol, Sigma in solved:
         oracle = small.oracle
@@ -38,6 +63,13 @@ def test_fields_are_the_oracle_s(small, solved):
         assert sol.readout_load == pytest.approx(oracle.readout_load(Sigma, C), rel=1e-9)
 
 
+@breaks(
+    "numerics/solutions/solution.py",
+    "self.equations, outcome, self.chi_width)",
+    "self.equations, outcome, math.inf)",
+    "chi of the process at infinite width",
+    case="erf",
+)
 def test_gaussian_process_of_a_solution_has_its_own_eps_and_the_network_s_width(small, solved):
     prior = small.oracle.Sigma_0
     for C, sol, _ in solved:
@@ -49,6 +81,10 @@ def test_gaussian_process_of_a_solution_has_its_own_eps_and_the_network_s_width(
         assert math.isinf(sol.gp.width)
 
 
+@breaks("numerics/gaussian/layer.py", "equation *= -x", "equation *= x", "sign of T in Eq. (8)", case="erf")
+@breaks(
+    "numerics/solutions/starts.py", "np.multiply.outer(std, std)", "std", "units of the start", case="erf"
+)
 def test_residual_is_that_of_equation_8_recomputed_by_the_oracle(small, solved):
     for C, sol, _ in solved:
         assert sol.residual == pytest.approx(small.oracle.residual(sol.Sigma, C), abs=1e-12)
@@ -85,6 +121,18 @@ def test_free_energy_of_nearby_states_is_higher(small, solved):
             assert small.oracle.free_energy(L @ H @ H.T @ L.T, C) > sol.free_energy
 
 
+@breaks(
+    "numerics/readout_laws/mean_field.py",
+    "Q[np.diag_indices(n)] += noise_variance",
+    "Q[np.diag_indices(n)] += noise_variance**0.5",
+    "sigma for sigma^2 in K_f",
+)
+@breaks(
+    "numerics/readout_laws/law.py",
+    "weight = -self.fluctuation",
+    "weight = -0.0 * self.fluctuation",
+    "A without K_f^{-1}",
+)
 def test_one_linear_pixel_is_the_root_of_a_cubic():
     x, y = np.array([1.0, 2.0, -1.5, 0.3]), np.array([1.1, 2.5, -1.0, 0.2])
     C, noise, weight, readout = 3.0, 0.2, 1.5, 0.7
@@ -100,6 +148,34 @@ def test_one_linear_pixel_is_the_root_of_a_cubic():
     assert sol.Sigma[0, 0] == pytest.approx(root, rel=1e-10)
 
 
+@breaks(
+    "numerics/series/perturbation.py",
+    "LayerState(layer.root.inner(T.theta),",
+    "LayerState(T.theta,",
+    "slope not per prior variance",
+    case="erf",
+)
+@breaks(
+    "numerics/readout_laws/mean_field.py",
+    "return -quadratic_form",
+    "return quadratic_form",
+    "sign of d alpha",
+    case="erf",
+)
+@breaks(
+    "numerics/readout_laws/mean_field.py",
+    "term.eps) / problem.target_norm2",
+    "term.eps)",
+    "d alpha not per y.y",
+    case="erf",
+)
+@breaks(
+    "numerics/readout_laws/mean_field.py",
+    "off_diagonal = 2.0 *",
+    "off_diagonal = 1.0 *",
+    "off-diagonal responses once",
+    case="erf",
+)
 def test_distance_to_the_tangent_falls_with_the_square_of_1_over_C(small):
     C = np.array([1e3, 2e3, 5e3, 1e4])
     path = solve_path(small.net(1.0), *small.data, widths=C, tol=1e-12)

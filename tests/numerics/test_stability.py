@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, RELU_NETWORKS, cubic_teacher, small
+from mutants import breaks
 
 from numerics import ConvergenceError, fcn, load, solve, solve_branches
 from numerics.gaussian.hessian import Hessian
@@ -19,6 +20,13 @@ def hessian_of(sol):
     return Hessian.at(sol.equations, sol.state, sol.problem.inverse_widths)
 
 
+@breaks(
+    "numerics/solutions/stability.py",
+    'which="SA"',
+    'which="LA"',
+    "largest for smallest eigenvalue",
+    case="two convolutions",
+)
 @pytest.mark.parametrize("name", [*NETWORKS, *(f"{name}, relu" for name in RELU_NETWORKS)])
 def test_iteration_finds_the_least_eigenvalue_of_the_dense_matrix(name, monkeypatch):
     net, flat = RELU_NETWORKS[name[:-6]] if name.endswith(", relu") else NETWORKS[name]
@@ -73,6 +81,13 @@ def valleys():
     return solve_branches(*TWO_VALLEYS, starts=8)
 
 
+@breaks(
+    "numerics/solutions/branches.py",
+    "key=lambda branch: branch",
+    "key=lambda branch: -branch",
+    "highest free energy first",
+)
+@breaks("numerics/solutions/branches.py", "SAME = 1e-4", "SAME = 1e4", "everything is one branch")
 def test_several_starts_find_a_lower_minimum_than_the_branch_that_joins_the_process(valleys):
     assert len(valleys) == 2
     low, high = valleys
@@ -91,6 +106,7 @@ def test_several_starts_find_a_lower_minimum_than_the_branch_that_joins_the_proc
     assert "416.76" in repr(valleys)
 
 
+@breaks("numerics/solutions/stability.py", "hessian.dense())[0]", "hessian.dense())[1]", "second eigenvalue")
 def test_between_two_minima_lies_a_pass_with_one_direction_down(valleys):
     """The whitened Hessian of the saddle that plain Newton steps reach from the top of the straight path."""
     low, high = (branch.solution for branch in valleys)

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from deep_problems import NETWORKS, reference_fcn, small
+from mutants import breaks
 
 from numerics import cnn, datasets, fcn, solve, solve_path
 from numerics.kernels.kernel_maps import KernelMap
@@ -23,6 +24,15 @@ def learned():
     return data, solve(cnn(20), data.X, data.y, 0.1)
 
 
+@breaks(
+    "numerics/solutions/feature_load.py",
+    "eigh(covariance - prior)",
+    "eigh(prior - covariance)",
+    "load with the other sign",
+)
+@breaks(
+    "numerics/solutions/feature_load.py", "np.argsort(-np.abs", "np.argsort(np.abs", "smallest change first"
+)
 def test_the_input_layer_learned_the_teacher_s_direction(learned):
     data, sol = learned
     found = sol.feature_load(0)
@@ -81,6 +91,13 @@ def test_layers_that_are_not_there_are_named(layer):
         solve(net, *small(flat), NOISE).feature_load(layer)
 
 
+@breaks(
+    "numerics/solutions/prediction.py",
+    "Q - B.T @ B + B.T @ MB",
+    "Q - B.T @ B - B.T @ MB",
+    "hidden variance of test points",
+    case="three dense layers",
+)
 @pytest.mark.parametrize("name", DEEP)
 def test_kernels_at_test_inputs_are_those_of_a_joint_solve(name):
     """Test points as training points of infinite noise; pixels are the slow index."""
@@ -130,6 +147,13 @@ def test_a_mean_asks_for_no_kernel_of_the_output_among_test_inputs(name, calls, 
     assert shapes[-1] == (4, 14)
 
 
+@breaks(
+    "numerics/solutions/predictive.py",
+    "np.maximum(values, 0.0) + noise",
+    "np.maximum(values, 0.0)",
+    "draws without noise",
+)
+@breaks("numerics/solutions/predictive.py", "(U * np.sqrt(np.", "(U * (np.", "draws of the variance's size")
 def test_draws_have_the_law_that_predict_gives():
     net, flat = NETWORKS["three dense layers"]
     X, y = small(flat)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutants import breaks
 from small_problems import Small
 
 from numerics import cnn, solve
@@ -69,6 +70,12 @@ def test_signs_of_targets_and_of_patches_do_not_matter(name, seed):
     agrees(state(small, small.X * signs[:, None], rng.choice([-1.0, 1.0]) * small.y), reference(name))
 
 
+@breaks(
+    "numerics/gaussian/theory.py",
+    "net.weight_variances[0] / size",
+    "net.weight_variances[0]**0.5 / size",
+    "sigma_w for sigma_w^2",
+)
 @few
 @given(names, factors)
 def test_units_of_the_inputs_go_into_the_weights(name, c):
@@ -76,6 +83,12 @@ def test_units_of_the_inputs_go_into_the_weights(name, c):
     agrees(state(small, X=small.X * c, weight=1.5 / c**2), reference(name), reference(name).Sigma / c**2)
 
 
+@breaks(
+    "numerics/solutions/observables.py",
+    "targets)) / self.problem.target_norm2",
+    "targets)) / len(self.problem.targets)",
+    "alpha per sample",
+)
 @few
 @given(names, factors)
 def test_units_of_the_targets_go_into_the_readout_and_the_noise(name, c):
@@ -86,6 +99,13 @@ def test_units_of_the_targets_go_into_the_readout_and_the_noise(name, c):
     assert sol.free_energy == pytest.approx(reference(name).free_energy + n * math.log(c), rel=1e-8)
 
 
+@breaks(
+    "numerics/readout_laws/mean_field.py",
+    "n - float(noise_variance @",
+    "n + float(noise_variance @",
+    "sign in the degrees of freedom",
+    case="erf",
+)
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_each_sample_twice_with_twice_the_noise_is_the_same_information(name):
     small = SMALL[name]
@@ -95,6 +115,20 @@ def test_each_sample_twice_with_twice_the_noise_is_the_same_information(name):
     assert sol.degrees_of_freedom == pytest.approx(reference(name).degrees_of_freedom, rel=1e-8)
 
 
+@breaks(
+    "numerics/problem.py",
+    "self.net.width * self.net.receptive_windows(self.input_shape[0])[-1].fan_in",
+    "self.net.width",
+    "load per channel alone",
+    case="erf",
+)
+@breaks(
+    "numerics/solutions/observables.py",
+    "/ (self.chi_width * pixels)",
+    "/ self.chi_width",
+    "chi_paper summed over patches",
+    case="erf",
+)
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_each_patch_twice_changes_the_load_alone(name):
     small = SMALL[name]
@@ -105,6 +139,13 @@ def test_each_patch_twice_changes_the_load_alone(name):
     assert sol.chi_paper == pytest.approx(reference(name).chi_paper, rel=1e-8)
 
 
+@breaks(
+    "numerics/gaussian/theory.py",
+    "net.weight_variances[0] / size",
+    "net.weight_variances[0] / 1",
+    "weights without their fan-in",
+    case="erf",
+)
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_dead_pixels_only_change_the_fan_in(name):
     small = SMALL[name]
