@@ -2,8 +2,8 @@
 
 Every mutation that a test carries (`mutants.breaks`) is made in a temporary copy of the repository; what
 is generated is generated again, so that no drift check is needed to notice; then its witness alone is run
-and must fail. Every witness is run unmutated too and must pass. Exit code 1 if a mutation survives, 2 if one no
-longer applies or a witness no longer passes. Arguments: words that select mutations by file or title.
+and must fail. Every witness is run unmutated too and must pass. Exit code 1 if a mutation survives, 2 if
+one no longer applies or a witness no longer passes. Arguments: words that select mutations by file or title.
 """
 
 from __future__ import annotations
