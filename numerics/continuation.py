@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 METHODS = ("auto", "anderson", "newton")
 TOLERANCE = 1e-8
-MAX_ITER = 300
+MAX_ITER = 4000  # gradients: easy problems stop long before
 DIGITS = 1e-6  # relative error of alpha by rounding that a user should hear of
 
 

@@ -231,5 +231,6 @@ class _Moving(_Sensitivity):
             dadjoint = half + half.T + product(product(self.T, move.dK), self.T)
             dadjoint *= self.x
             dadjoint += dT
+            dadjoint = L.onto_range(symmetrise(dadjoint))
             dadjoint += L.pull_back(mirror(dJ) - ZPhi - ZPhi.T)
         return dB, ds, symmetrise(dadjoint)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.linalg import block_diag, qr
 
 from numerics.machine import parallel
-from numerics.machine.dense import product, symmetrise
+from numerics.machine.dense import congruence, product
 
 Array = NDArray[np.float64]
 
@@ -77,15 +77,15 @@ class InputSpace:
         """A covariance over its prior in these coordinates, (r, r), from that in another space's, of as many
         weights: 1 where the other sees nothing."""
         turned = _overlap(self.basis, other.basis)
-        return np.eye(len(turned)) + _congruence(turned, ratio - np.eye(len(ratio)))
+        return np.eye(len(turned)) + congruence(turned, ratio - np.eye(len(ratio)))
 
     def within(self, M: Array) -> Array:
         """V^T M V, (r, r), of a symmetric M (S, S)."""
-        return M if self.basis is None else _congruence(self.basis.T, M)
+        return M if self.basis is None else congruence(self.basis.T, M)
 
     def spread(self, M: Array) -> Array:
         """V M V^T, (S, S), of a symmetric M (r, r): nothing across the span."""
-        return M if self.basis is None else _congruence(self.basis, M)
+        return M if self.basis is None else congruence(self.basis, M)
 
     def covariance(self, inside: Array) -> Array:
         """Sigma (S, S) from that of the coordinates (r, r): across the span it is the prior's."""
@@ -102,11 +102,6 @@ class InputSpace:
     def mean(self, inside: Array) -> Array:
         """m_w (S,) from that of the coordinates (r,)."""
         return inside if self.basis is None else self.basis @ inside
-
-
-def _congruence(A: Array, M: Array) -> Array:
-    """A M A^T for a symmetric M."""
-    return symmetrise(product(product(A, M), A.T))
 
 
 def _overlap(here: Array | None, there: Array | None) -> Array:

@@ -116,12 +116,8 @@ class Layer:
             E[np.diag_indices(len(E))] -= 1.0
             symmetrise(E)
             inner = root.transposed_product(TW)  # B M^{1/2}
-            equation = product(inner, exponential.root)
-            equation *= -x
-            equation += exponential.M
-            equation[np.diag_indices(len(equation))] -= 1.0
-            residual = root.residual(equation)
-            del equation
+            # E is the equation in units of K itself: relative to max |Q| it would not see a K far below Q
+            residual = float(np.abs(E).max()) if root.moves else self._equation_8(inner, x)
             s, e = np.empty(0), None
             if self.mean is not None and self.state.mu is not None:
                 s = root.transposed(t)
@@ -137,8 +133,15 @@ class Layer:
             if e is not None:
                 below += x * np.multiply.outer(t, t)
                 Z += np.multiply.outer(s, e)
+            below = root.onto_range(below)  # T is large across a range that the kernel has in rounding only
             below += root.pull_back(mirror(Z))
         return Backward(LayerState(E, e), residual, below)
+
+    def _equation_8(self, inner: Array, x: float) -> float:
+        """max |Sigma (P^{-1} - T/N) - I|, from B M^{1/2}."""
+        std = np.sqrt(np.diagonal(self.root.square))
+        off = self.exponential.M - x * product(inner, self.exponential.root).T  # M (I - B/N)
+        return float(np.abs(std[:, None] * (off - np.eye(len(off))) / std).max())
 
     def _mean_residual(self, s: Array, x: float) -> float:
         """max |m - Q t/N| / max(|m|, sqrt(max diag Q))."""
@@ -154,8 +157,8 @@ class Backward:
     gradient : LayerState
         E and e.
     residual : float
-        Of the layer's equations: the larger of `Root.residual` and max |m - Q t/N| / max(|m|, sqrt(max diag
-        Q)).
+        Of the layer's equations: max |E|, or of input weights max |Sigma (P^{-1} - T/N) - I|, and, where that
+        is larger, max |m - Q t/N| / max(|m|, sqrt(max diag Q)).
     adjoint : (dim, dim) array
         -2 dF/dQ, lower triangle valid; empty for the input layer, whose prior stays.
     """

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack, solve_triangular
 from scipy.linalg.blas import dtrmm, dtrsm
 
-from numerics.machine.dense import eigh, gram, mirrored, product, symmetrise
+from numerics.machine.dense import congruence, eigh, gram, mirrored, product, symmetrise
 from numerics.readout_laws.law import NotPositiveDefinite
 
 Array = NDArray[np.float64]
@@ -59,9 +59,6 @@ class Root(Protocol):
     def transposed_product(self, M: Array) -> Array:
         """L^T M for a matrix M (dim, k)."""
 
-    def residual(self, equation: Array) -> float:
-        """The size of M - I - B M/N, zero at a solution, in the units of the layer."""
-
 
 @dataclass(frozen=True)
 class Diagonal:
@@ -93,10 +90,6 @@ class Diagonal:
 
     transposed_product = product
 
-    def residual(self, equation: Array) -> float:
-        """max |Sigma (P^{-1} - T/N) - I|."""
-        return float(np.abs(self.std[:, None] * equation.T / self.std).max())
-
 
 @dataclass(frozen=True)
 class Triangular:
@@ -113,20 +106,20 @@ class Triangular:
         return float(np.einsum("mk,mk->m", dense, dense).max())
 
     def outer(self, M: Array) -> Array:
-        inside = _congruence(self.lower.T, M, transposed=True)
-        return inside if self.basis is None else _within(self.basis.T, inside)
+        inside = _triangular_congruence(self.lower.T, M, transposed=True)
+        return inside if self.basis is None else congruence(self.basis, inside)
 
     def inner(self, T: Array) -> Array:
         if self.basis is not None:
-            T = _within(self.basis, T)
-        return _congruence(self.lower.T, T, transposed=False)
+            T = congruence(self.basis.T, T)
+        return _triangular_congruence(self.lower.T, T, transposed=False)
 
     def pull_back(self, Z: Array) -> Array:
         """L^{-T} Z L^{-1} on the range, for a symmetric Z (rank, rank)."""
         upper = self.lower.T
         half = dtrsm(1.0, upper, Z.T, side=0, lower=0)
         inside = symmetrise(dtrsm(1.0, upper, half, side=1, lower=0, trans_a=1, overwrite_b=1).T)
-        return inside if self.basis is None else _within(self.basis.T, inside)
+        return inside if self.basis is None else congruence(self.basis, inside)
 
     def split(self, dQ: Array) -> Array:
         """Phi = l^{-1} dl (rank, rank) when Q moves along dQ, whose lower triangle is read.
@@ -135,7 +128,7 @@ class Triangular:
         """
         full = mirrored(dQ)
         if self.basis is not None:
-            full = _within(self.basis, full)
+            full = congruence(self.basis.T, full)
         upper = self.lower.T
         half = dtrsm(1.0, upper, full.T, side=0, lower=0, trans_a=1)
         Phi = np.tril(dtrsm(1.0, upper, half, side=1, lower=0, overwrite_b=1).T)
@@ -167,10 +160,11 @@ class Triangular:
         inside = Q if self.basis is None else product(self.basis.T, Q)
         return solve_triangular(self.lower, inside, lower=True, check_finite=False)
 
-    def residual(self, equation: Array) -> float:
-        """max |K - Q - Q T K/N| / max |Q|."""
-        off = self.product(self.product(equation).T)
-        return float(np.abs(off).max()) / self.largest
+    def onto_range(self, adjoint: Array) -> Array:
+        """V V^T A V V^T of a symmetric A (dim, dim): what Q hears of it, being the range's alone."""
+        if self.basis is None:
+            return adjoint
+        return congruence(self.basis, congruence(self.basis.T, adjoint))
 
     @property
     def square(self) -> Array:
@@ -186,7 +180,7 @@ def factor(Q: Array, basis: Array | None) -> Triangular:
         When Q (on the basis) has no Cholesky factor.
     """
     if basis is not None:
-        Q = _within(basis, mirrored(Q))
+        Q = congruence(basis.T, mirrored(Q))
     upper, info = lapack.dpotrf(Q.T, lower=0, overwrite_a=1, clean=1)
     if info != 0:
         raise NotPositiveDefinite
@@ -209,13 +203,8 @@ def range_basis(Q: Array) -> Array | None:
     return None if kept.all() else np.ascontiguousarray(vectors[:, kept][:, ::-1])
 
 
-def _congruence(upper: Array, M: Array, transposed: bool) -> Array:
+def _triangular_congruence(upper: Array, M: Array, transposed: bool) -> Array:
     """U M U^T, or U^T M U if transposed, for an upper triangular U in Fortran order and a symmetric M."""
     half = dtrmm(1.0, upper, M.T, side=0, lower=0, trans_a=int(transposed))
     turned = int(not transposed)
     return symmetrise(dtrmm(1.0, upper, half, side=1, lower=0, trans_a=turned, overwrite_b=1).T)
-
-
-def _within(basis: Array, M: Array) -> Array:
-    """V^T M V for a symmetric M."""
-    return symmetrise(product(basis.T, product(M, basis)))

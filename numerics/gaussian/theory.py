@@ -167,6 +167,17 @@ class Theory:
         return tuple(found)
 
     @cached_property
+    def readout_basis(self) -> Array | None:
+        """A basis of the range of Q_f in units of the noise, for linear units, where the range is the same at
+        every state; None where Q_f is regular or a datum is left out."""
+        if self.maps[0].activation.name != "linear" or not self.problem.observed.all():
+            return None
+        *_, kernel = self.prior_kernels()
+        Q = self.readout.value(kernel)
+        std = np.sqrt(self.problem.noise_variance)
+        return range_basis(Q / np.multiply.outer(std, std)) if np.isfinite(np.tril(Q)).all() else None
+
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """Dimension of each theta_l: input weights, then the ranks of the hidden kernels."""
         samples = self.X.shape[1]
@@ -197,7 +208,8 @@ class Theory:
 
     def data_term(self, layers: Sequence[Layer], inverse_width: float = 0.0) -> DataTerm:
         """Psi at a state; `inverse_width` is the last layer's."""
-        return self.law.at(self.readout, layers[-1].kernel, self.problem, inverse_width)
+        kernel = layers[-1].kernel
+        return self.law.at(self.readout, kernel, self.problem, inverse_width, self.readout_basis)
 
     def gradient(self, state: State, inverse_widths: Sequence[float]) -> Gradient:
         """F's data term and natural gradient: one gradient's worth of work."""

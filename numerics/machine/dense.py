@@ -46,6 +46,11 @@ def gram(A: Array) -> Array:
     return mirror(dsyrk(1.0, a, trans=1 - turned).T)
 
 
+def congruence(A: Array, M: Array) -> Array:
+    """A M A^T for a symmetric M."""
+    return symmetrise(product(product(A, M), A.T))
+
+
 def symmetrise(M: Array) -> Array:
     """(M + M^T)/2 in the place of M, which is returned."""
     for rows, cols in _tiles(len(M)):

@@ -41,9 +41,16 @@ class FiniteFanIn(ReadoutLaw):
     squares = (6, 5)
     cubes = 7.0
 
-    def at(self, readout: KernelMap, kernel: Kernel, problem: Problem, inverse_width: float) -> KernelTerm:
+    def at(
+        self,
+        readout: KernelMap,
+        kernel: Kernel,
+        problem: Problem,
+        inverse_width: float,
+        basis: Array | None = None,
+    ) -> KernelTerm:
         if inverse_width == 0.0:
-            return MeanField().at(readout, kernel, problem, inverse_width)
+            return MeanField().at(readout, kernel, problem, inverse_width, basis)
         P = readout.receptive.fan_in / inverse_width
         noise = float(problem.noise_variance[0])
         return finite_fan_in(readout.value(kernel), problem.targets, noise, P)

@@ -49,8 +49,18 @@ class ReadoutLaw(ABC):
     cubes: ClassVar[float]
 
     @abstractmethod
-    def at(self, readout: KernelMap, kernel: Kernel, problem: Problem, inverse_width: float) -> DataTerm:
+    def at(
+        self,
+        readout: KernelMap,
+        kernel: Kernel,
+        problem: Problem,
+        inverse_width: float,
+        basis: Array | None = None,
+    ) -> DataTerm:
         """Psi where the last hidden layer has this kernel and width.
+
+        `basis` (n, r): orthonormal columns that span Q_f in units of the noise, Q_(mu nu)/(sigma_mu
+        sigma_nu), at every state, where that is known to be singular.
 
         Raises
         ------
@@ -139,22 +149,30 @@ class KernelTerm(DataTerm):
         (q Q_f + sigma^2)^{-1}, in Fortran order with a valid upper triangle (the lower one of its transpose).
     response, fluctuation : float
         p and q of `numerics.readout_laws.finite_fan_in`; 1 in mean field, where H is K_f^{-1}.
+    within : (n, D) array or None
+        eps within the range of a singular Q_f, where H is given too; None where Q_f is regular.
     """
 
     summary: DataSummary
     H: Array
     response: float = 1.0
     fluctuation: float = 1.0
+    within: Array | None = None
 
     @property
     def eps(self) -> Array:
         return self.summary.eps
 
+    @property
+    def pulling(self) -> Array:
+        """(n, D): the part of eps that the kernel can answer to."""
+        return self.eps if self.within is None else self.within
+
     @cached_property
     def A(self) -> Array:
         """A = -2 dPsi/dQ_f = p sum_c eps_c eps_c^T - D q H, lower triangle valid; mean field: Eq. (5)."""
         weight = -self.fluctuation * self.eps.shape[1]
-        return dsyrk(self.response, self.eps, beta=weight, c=self.H, lower=0).T
+        return dsyrk(self.response, self.pulling, beta=weight, c=self.H, lower=0).T
 
     @abstractmethod
     def tangent(self, dQ: Array) -> tuple[Array, Array]:

@@ -17,7 +17,7 @@ from scipy.linalg.blas import dsymm
 from numerics.kernels.kernel_maps import KernelMap
 from numerics.kernels.preactivations import Kernel
 from numerics.machine import parallel
-from numerics.machine.dense import mirrored, symmetric_product
+from numerics.machine.dense import congruence, mirrored, symmetric_product
 from numerics.problem import Problem
 from numerics.readout_laws.law import DataSummary, KernelTerm, NotPositiveDefinite, ReadoutLaw
 
@@ -31,8 +31,18 @@ class MeanField(ReadoutLaw):
     squares = (2, 2)
     cubes = 0.45
 
-    def at(self, readout: KernelMap, kernel: Kernel, problem: Problem, inverse_width: float) -> MeanFieldTerm:
-        return mean_field(readout.value(kernel), problem.targets, problem.noise_variance)
+    def at(
+        self,
+        readout: KernelMap,
+        kernel: Kernel,
+        problem: Problem,
+        inverse_width: float,
+        basis: Array | None = None,
+    ) -> MeanFieldTerm:
+        Q = readout.value(kernel)
+        if basis is not None:
+            return within_range(Q, problem.targets, problem.noise_variance, basis)
+        return mean_field(Q, problem.targets, problem.noise_variance)
 
     def alpha_slope(self, term: DataSummary, readout: KernelMap, problem: Problem, dQ: Array) -> float:
         """-tr(eps^T dQ eps) / y.y."""
@@ -45,12 +55,12 @@ class MeanFieldTerm(KernelTerm):
 
     def tangent(self, dQ: Array) -> tuple[Array, Array]:
         """deps = -K_f^{-1} dQ eps and dA = deps eps^T + eps deps^T + D K_f^{-1} dQ K_f^{-1}."""
-        full = mirrored(dQ)
-        left = dsymm(float(self.eps.shape[1]), self.H, full.T, side=0, lower=0)  # D K_f^{-1} dQ
-        deps = -dsymm(1.0, self.H, full @ self.eps, side=0, lower=0)
+        full, eps = mirrored(dQ), self.pulling
+        left = dsymm(float(eps.shape[1]), self.H, full.T, side=0, lower=0)  # D K_f^{-1} dQ
+        deps = -dsymm(1.0, self.H, full @ eps, side=0, lower=0)
         del full
         dA = symmetric_product(left, mirrored(self.H.T))
-        outer = deps @ self.eps.T
+        outer = deps @ eps.T
         dA += outer
         dA += outer.T
         return deps, dA
@@ -80,6 +90,34 @@ def mean_field(Q: Array, y: Array, noise_variance: Array) -> MeanFieldTerm:
     H = np.zeros(Q.shape, order="F")
     H[np.ix_(some, some)] = part.H
     return MeanFieldTerm(replace(part.summary, eps=eps), H)
+
+
+def within_range(Q: Array, y: Array, noise_variance: Array, basis: Array) -> MeanFieldTerm:
+    """Psi at a singular Q_f = Q (n, n), whose lower triangle is read; all data are observed.
+
+    In units of each datum's noise, K_f is the identity across the range of Q: what y has there adds |y|^2/2
+    to the fit and nothing to the pull. Left in, it would be up to 1/noise times as large as the rest of eps,
+    and A, in which it cancels, would keep that many digits less.
+
+    Parameters
+    ----------
+    basis : (n, r) array
+        Orthonormal columns V that span Q_(mu nu) / (sigma_mu sigma_nu), at every state.
+    """
+    std = np.sqrt(noise_variance)[:, None]
+    scaled = y / std
+    q = congruence(basis.T, mirrored(Q) / (std * std.T))
+    inside = basis.T @ scaled
+    outside = scaled - basis @ inside
+    part = _all_observed(q, inside, np.ones(len(q)))
+    parts = {
+        "fit": part.summary.parts["fit"] + 0.5 * float(np.sum(outside**2)),
+        "complexity": part.summary.parts["complexity"] + y.shape[1] * float(np.log(std).sum()),
+    }
+    within = basis @ part.eps
+    H = congruence(basis, mirrored(part.H.T)) / (std * std.T)
+    summary = replace(part.summary, eps=(within + outside) / std, parts=parts)
+    return MeanFieldTerm(summary, np.asfortranarray(H), within=within / std)
 
 
 def _all_observed(Q: Array, y: Array, noise_variance: Array) -> MeanFieldTerm:

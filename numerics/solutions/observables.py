@@ -59,7 +59,8 @@ class Observables(ABC):
 
     @property
     def converged(self) -> bool:
-        return self.status is Status.CONVERGED
+        """Whether the state is a solution, as far as float64 tells."""
+        return self.status.solved
 
     @property
     def theory(self) -> str:
@@ -76,8 +77,8 @@ class Observables(ABC):
     @property
     def residual(self) -> float:
         """The largest of max |Sigma (P^{-1} - T/N_1) - I|, P the prior, and, per hidden layer,
-        max |K - Q - Q g K| / max |Q| and max |m - Q v| / max(|m|, sqrt(max diag Q)), recomputed at the
-        returned state."""
+        max |K^{-1/2} (K - Q - Q g K) Q^{-1} K^{1/2}|, the equation in units of K itself, and
+        max |m - Q v| / max(|m|, sqrt(max diag Q)), recomputed at the returned state."""
         return self.point.residual
 
     @property

@@ -19,7 +19,7 @@ from numerics.gaussian.state import LayerState, State
 from numerics.gaussian.theory import Theory
 from numerics.series.perturbation import state_slopes
 from numerics.solving import fixed_point, newton
-from numerics.solving.outcome import Outcome, Status
+from numerics.solving.outcome import Outcome, Status, best
 from numerics.solving.secants import Secants, room
 
 Array = NDArray[np.float64]
@@ -27,7 +27,15 @@ Array = NDArray[np.float64]
 NODES = 4  # solved points that the predictor extrapolates; more amplify the error of a long step
 NEARLY = 1e-4  # a residual that only a start next to the solution has
 FAR = 8.0  # points at less than 1/8 of s say nothing: a cubic amplifies their errors by 8^3 and more
-ANDERSON_SHARE = 0.5  # of the budget; Newton steps, where they are needed, get the rest
+ANDERSON_SHARE = 0.5  # of the budget at most; Newton steps, where they are needed, get the rest
+PATIENCE = 200  # gradients that the fixed point may expect to take yet, when Newton steps take over
+DIRECT_SHARE = 0.5  # of the budget, before small steps from the Gaussian process are tried
+ENOUGH = 600  # gradients that the direct solve gets of a smaller budget
+FEWEST = 300  # gradients that may be spent on small steps to be sure of the branch
+PER_STEP = 150  # gradients for one of them
+FIRST_STEP = 0.5  # in s
+BOUNDARY = 0.05  # in s, from where the kernels can no longer be evaluated
+NODE_TOL = 1e-3  # residual of the solutions on the way
 SMALLEST_STEP = 1e-3  # in s; a path that cannot be followed in such steps is given up
 
 
@@ -63,16 +71,29 @@ class Curve:
     def solve(self, inverse_widths: Sequence[float], max_iter: int, start: State | None = None) -> Outcome:
         """The solution at these widths: directly, or in smaller steps of s when that fails.
 
-        `max_iter` bounds the gradients of F in all; what they bought is in the outcome's `gradients`.
+        A solution that was found across negative curvature may lie on another branch: where as many gradients
+        again lead to one in small steps from the Gaussian process, that one is preferred. `max_iter` bounds
+        the gradients of F in all; what they bought is in the outcome's `gradients`.
         """
         target = tuple(inverse_widths)
         if not any(target):
             return Outcome(self.theory.gp, Status.CONVERGED, 1)
-        outcome = self._attempt(target, max_iter, start)
+        auto = self.method == "auto"
+        direct = max(math.ceil(DIRECT_SHARE * max_iter), min(max_iter, ENOUGH)) if auto else max_iter
+        outcome = self._attempt(target, direct, start)
         spent = outcome.gradients
-        if spent < max_iter and _worth_creeping(outcome):
-            outcome = self._creep(target, max_iter - spent, outcome)
-            spent += outcome.gradients
+        doubtful = auto and start is None and outcome.status.solved and outcome.curvature < 0
+        if spent < max_iter and (doubtful or _worth_creeping(outcome)):
+            left = max_iter - spent
+            crept, cost = self._creep(target, min(left, max(spent, FEWEST)) if doubtful else left)
+            spent += cost
+            if crept is not None:
+                joins = crept.status.solved and crept.curvature >= 0
+                outcome = crept if joins else best(outcome, crept)
+        if auto and outcome.status is Status.MAX_ITERATIONS and spent + newton.STEP < max_iter:
+            last = self._newton(target, outcome.point.state, max_iter - spent)
+            spent += last.gradients
+            outcome = best(outcome, replace(last, curvature=min(last.curvature, outcome.curvature)))
         return replace(outcome, gradients=spent)
 
     def predict(self, inverse_widths: tuple[float, ...]) -> State:
@@ -109,70 +130,103 @@ class Curve:
         strength = max(x * top for x, top in zip(inverse_widths, self.tops, strict=True))
         return float(np.log1p(strength if strength > 0 else max(inverse_widths)))
 
-    def _attempt(self, inverse_widths: tuple[float, ...], budget: int, start: State | None = None) -> Outcome:
+    def _attempt(
+        self, inverse_widths: tuple[float, ...], budget: int, start: State | None = None, tol: float = 0.0
+    ) -> Outcome:
         if start is None:
             secants = self._recycled(inverse_widths)
-            outcome = self.find(inverse_widths, self.predict(inverse_widths), budget, secants)
+            outcome = self.find(inverse_widths, self.predict(inverse_widths), budget, secants, tol)
         else:
             outcome = self.find(inverse_widths, start, budget)
-        if outcome.status is Status.CONVERGED:
+        if outcome.status.solved:
             self.remember(inverse_widths, outcome.point.state)
         return outcome
 
     def find(
-        self, inverse_widths: tuple[float, ...], start: State, budget: int, secants: Secants | None = None
+        self,
+        inverse_widths: tuple[float, ...],
+        start: State,
+        budget: int,
+        secants: Secants | None = None,
+        tol: float = 0.0,
     ) -> Outcome:
-        """One solve from a start, wherever it leads, by the method that was asked for."""
+        """One solve from a start, wherever it leads, by the method that was asked for; to the curve's
+        tolerance or a looser one."""
         with self.theory.blas():
-            return self._find(inverse_widths, start, budget, secants)
+            return self._find(inverse_widths, start, budget, secants, max(tol, self.tol))
 
     def _find(
-        self, inverse_widths: tuple[float, ...], start: State, budget: int, secants: Secants | None
+        self,
+        inverse_widths: tuple[float, ...],
+        start: State,
+        budget: int,
+        secants: Secants | None,
+        tol: float,
     ) -> Outcome:
-        theory, tol = self.theory, self.tol
+        theory = self.theory
         if self.method == "newton":
             return newton.solve(theory, inverse_widths, start, tol, budget)
-        share = budget if self.method == "anderson" else math.ceil(ANDERSON_SHARE * budget)
-        outcome = fixed_point.solve(theory, inverse_widths, start, tol, share, secants)
+        if self.method == "anderson":
+            return fixed_point.solve(theory, inverse_widths, start, tol, budget, secants)
+        share = math.ceil(ANDERSON_SHARE * budget)
+        outcome = fixed_point.solve(theory, inverse_widths, start, tol, share, secants, PATIENCE)
         left = budget - outcome.gradients
         stopped = outcome.status in (Status.STALLED, Status.MAX_ITERATIONS)
-        if self.method == "anderson" or not stopped or left <= newton.STEP:
+        if not stopped or left <= newton.STEP:
             return outcome
         spent = outcome.gradients
         outcome = newton.solve(theory, inverse_widths, outcome.point.state, tol, left)
         return replace(outcome, gradients=spent + outcome.gradients)
 
+    def _newton(self, inverse_widths: tuple[float, ...], start: State, budget: int) -> Outcome:
+        with self.theory.blas():
+            return newton.solve(self.theory, inverse_widths, start, self.tol, budget)
+
     def _recycled(self, inverse_widths: tuple[float, ...]) -> Secants:
         """The secants of the last solve, carried over to these widths."""
         if self._secants is None or not _parallel(self._secants[0], inverse_widths):
-            secants = Secants(
-                room(FisherMetric(self.theory.sizes, self.theory.odd, inverse_widths).dimension)
-            )
+            metric = FisherMetric(self.theory.sizes, self.theory.odd, inverse_widths)
+            secants = Secants(room(metric.dimension))
         else:
             before, secants = self._secants
             secants.recycle(max(inverse_widths) / max(before))
         self._secants = (inverse_widths, secants)
         return secants
 
-    def _creep(self, target: tuple[float, ...], budget: int, failed: Outcome) -> Outcome:
-        """Reach the target in steps of s that halve after a failure and grow after a success."""
+    def _creep(self, target: tuple[float, ...], budget: int) -> tuple[Outcome | None, int]:
+        """What came of the target in small steps of s, if it was reached, and the gradients it took.
+
+        Steps halve after a failure, and grow after a success unless it took much work. The solutions on the
+        way are solved less well: they are starts of the next.
+        """
         goal = self._coordinate(target)
         passed = [self._coordinate(node.inverse_widths) for node in self._on_line(target)]
         here = max((s for s in passed if s < goal), default=0.0)
         step = (goal - here) / 2
-        spent = 0
+        if self.method == "auto":
+            step = min(step, FIRST_STEP)
+        spent, curvature = 0, np.inf
+        reached: Outcome | None = None
         while step >= SMALLEST_STEP and spent < budget:
             s = min(here + step, goal)
             part = 1.0 if s == goal else float(np.expm1(s) / np.expm1(goal))
-            outcome = self._attempt(tuple(part * x for x in target), budget - spent)
+            left = budget - spent
+            if s < goal and self.method == "auto":
+                left = min(left, PER_STEP)
+            outcome = self._attempt(tuple(part * x for x in target), left, tol=NODE_TOL if s < goal else 0.0)
             spent += outcome.gradients
-            if outcome.status is not Status.CONVERGED:
-                step /= 2
-                continue
             if s == goal:
-                return replace(outcome, gradients=spent)
-            here, step = s, 1.5 * step
-        return replace(failed, gradients=spent)
+                reached = replace(outcome, curvature=min(curvature, outcome.curvature))
+                if outcome.status.solved:
+                    break
+            if outcome.status.solved:
+                here, curvature = s, min(curvature, outcome.curvature)
+                step *= 1.5 if outcome.gradients < PER_STEP / 3 else 1.0
+            else:
+                step /= 2
+                if outcome.status is Status.OUT_OF_RANGE and step < BOUNDARY:
+                    break  # the branch itself leaves what can be evaluated
+        return reached, spent
 
     def _on_line(self, inverse_widths: tuple[float, ...]) -> list[Node]:
         """Solved points whose widths are in the same ratio."""
@@ -189,9 +243,9 @@ class Curve:
 
 
 def _worth_creeping(outcome: Outcome) -> bool:
-    """Whether smaller steps may help: not where rounding stopped a solve next to the solution."""
+    """Whether smaller steps may help: not where rounding stopped a solve."""
     stuck_at_rounding = outcome.status is Status.STALLED and outcome.point.residual < NEARLY
-    return outcome.status is not Status.CONVERGED and not stuck_at_rounding
+    return not (outcome.status.solved or outcome.status is Status.LOST or stuck_at_rounding)
 
 
 def _parallel(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -8,24 +8,26 @@ then is a minimum still, but perhaps of another branch, and the outcome says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from numerics.activations import OutOfRange
 from numerics.gaussian.hessian import Hessian
 from numerics.gaussian.layer import Layer
 from numerics.gaussian.metric import FisherMetric
 from numerics.gaussian.point import Point
 from numerics.gaussian.state import LayerState, State
-from numerics.gaussian.theory import Gradient, Theory, point_of
+from numerics.gaussian.theory import Gradient, Theory
 from numerics.machine import parallel
 from numerics.machine.dense import eigh, product, symmetrise
-from numerics.readout_laws.law import NotPositiveDefinite
+from numerics.solving import trial
+from numerics.solving.conjugate_gradients import SHORTER, Search, truncated_cg
 from numerics.solving.outcome import Outcome, Status, better
+from numerics.solving.preconditioner import Preconditioner
+from numerics.solving.trial import UNKNOWN
 
 Array = NDArray[np.float64]
 
@@ -34,29 +36,12 @@ STEP = PRODUCT + 1  # the least that a step costs
 FIRST_RADIUS = 2.0  # of the trusted region, in theta (Frobenius norm; layers in units of the narrowest)
 FORCING = 0.1  # residual of the linear equations, of the gradient; falls with its square root
 POOR, GOOD = 0.25, 0.75
-SHORTER = 4.0
-SHORTEST = SHORTER**-7  # of a Newton step: no descent there is rounding
-
-
-@dataclass(frozen=True)
-class Step:
-    """What conjugate gradients give.
-
-    Attributes
-    ----------
-    vector : array
-    products : int
-    curvature : float
-        The least d.Dd/d.d of the directions that were searched.
-    at_edge : bool
-        Whether it ends at the edge of the trusted region.
-    """
-
-    vector: Array
-    predicted: float
-    products: int
-    curvature: float
-    at_edge: bool
+TINY = 1e-300
+REFUSALS = 12  # of ever shorter steps: no descent there
+NEAR = 1e-7  # of F's terms: a promise of less may be lost in rounding, which is then measured
+OFTEN = 15  # steps in a row that end where nothing can be evaluated any more
+ROUNDINGS = 30.0  # a gradient of so many roundings is nothing but rounding
+KNOWN = 0.1  # a state is solved to rounding where its gradient and the step that is left are smaller
 
 
 def solve(
@@ -64,69 +49,104 @@ def solve(
 ) -> Outcome:
     """Solve E = 0 from a start. `max_iter` bounds gradients of F, a product counting for two."""
     metric = FisherMetric(theory.sizes, theory.odd, inverse_widths)
-    here = _evaluate(theory, inverse_widths, metric.admitted(start))
+    here, gradients = trial.first(theory, inverse_widths, metric.admitted(start))
     if here is None:
-        return Outcome(theory.at(theory.prior, inverse_widths), Status.INDEFINITE, 2, "newton")
+        prior = theory.at(theory.prior, inverse_widths)
+        return Outcome(prior, Status.INDEFINITE, gradients + 1, "newton")
     gradient, point = here
-    scale = 0.5 / max(inverse_widths)
-    gradients, radius, curvature = 1, FIRST_RADIUS, np.inf
+    radius, curvature, blocked = FIRST_RADIUS, np.inf, 0
+    precondition = Preconditioner(metric)
     while (status := _ended(point, tol, gradients + STEP > max_iter)) is None:
-        g = metric.vector(point.E)
-        size = float(np.linalg.norm(g))
-        affordable = (max_iter - gradients - 1) // PRODUCT
-        forcing = min(FORCING, np.sqrt(size))
-        step = truncated_cg(Hessian(theory, gradient, inverse_widths).times, g, radius, forcing, affordable)
-        gradients += PRODUCT * step.products
-        curvature = min(curvature, step.curvature)
-        promised = -step.predicted
-        length = 1.0
-        while True:  # a refused step is shortened, not searched again
-            trial = _evaluate(
-                theory, inverse_widths, moved(gradient.layers, metric.state(length * step.vector))
-            )
-            gradients += 1
-            if trial is not None and better(trial[1], point, metric):
-                break
-            length /= SHORTER
-            if length < SHORTEST or gradients >= max_iter:
-                status = Status.STALLED if length < SHORTEST else Status.MAX_ITERATIONS
-                return Outcome(point, status, gradients, "newton", curvature)
-        walked = length * float(np.linalg.norm(step.vector))
-        gained = (point.F - trial[1].F) / (promised * scale)
-        if length < 1 or gained < POOR:
-            radius = walked if length < 1 else walked / 2
-        elif step.at_edge and gained > GOOD:
-            radius *= 2
-        gradient, point = trial
+        search = _search(
+            Hessian(theory, gradient, inverse_widths), point, radius, precondition, max_iter - gradients
+        )
+        gradients += PRODUCT * search.products
+        descent = _descend(theory, inverse_widths, gradient, point, search, radius, max_iter - gradients)
+        gradients += descent.gradients
+        if descent.status not in (Status.ROUNDING, Status.LOST):  # else its curvature is rounding too
+            curvature = min(curvature, search.curvature)
+        if descent.found is None:
+            return Outcome(point, descent.status, gradients, "newton", curvature)
+        radius = descent.radius
+        gradient, point = descent.found
+        blocked = blocked + 1 if descent.blocked else 0
+        if blocked > OFTEN:
+            return Outcome(point, Status.OUT_OF_RANGE, gradients, "newton", curvature)
     return Outcome(point, status, gradients, "newton", curvature)
 
 
-def truncated_cg(times: Callable[[Array], Array], g: Array, radius: float, forcing: float, most: int) -> Step:
-    """Minimise g.v + v.Dv/2 over |v| <= radius (Steihaug), to |g + Dv| <= forcing |g| or `most` products."""
-    v, residual = np.zeros_like(g), -g
-    direction, curvature = residual, np.inf
-    enough = forcing * np.linalg.norm(g)
-    for products in range(1, most + 1):
-        along = times(direction)
-        bend, length2 = float(direction @ along), float(direction @ direction)
-        curvature = min(curvature, bend / length2)
-        r2 = float(residual @ residual)
-        ahead = v + (r2 / bend) * direction if bend > 0 else v
-        if bend <= 0 or np.linalg.norm(ahead) >= radius:
-            tau = _to_edge(v, direction, radius)
-            v, residual = v + tau * direction, residual - tau * along
-            return Step(v, _predicted(g, v, residual), products, curvature, True)
-        v = ahead
-        residual = residual - (r2 / bend) * along
-        if np.linalg.norm(residual) <= enough:
-            break
-        direction = residual + (float(residual @ residual) / r2) * direction
-    return Step(v, _predicted(g, v, residual), products, curvature, False)
+def _search(
+    hessian: Hessian, point: Point, radius: float, precondition: Preconditioner, budget: int
+) -> Search:
+    """Conjugate gradients at one state."""
+    g = hessian.metric.vector(point.E)
+    forcing = min(FORCING, np.sqrt(float(np.linalg.norm(g))))
+    layers = precondition.at(hessian.gradient.layers)
+    with np.errstate(all="ignore"):
+        return truncated_cg(
+            hessian.times, g, radius, forcing, (budget - 1) // PRODUCT, layers, precondition.see
+        )
 
 
-def _predicted(g: Array, v: Array, residual: Array) -> float:
-    """g.v + v.Dv/2 from the residual -g - Dv."""
-    return float(v @ (g - residual)) / 2
+@dataclass(frozen=True)
+class Descent:
+    """The state that a search led to, if any, with the next radius; otherwise why there is none.
+
+    `blocked` says that states further along the path could not be evaluated.
+    """
+
+    found: tuple[Gradient, Point] | None
+    gradients: int
+    radius: float
+    status: Status
+    blocked: bool = False
+
+
+def _descend(
+    theory: Theory,
+    inverse_widths: Sequence[float],
+    gradient: Gradient,
+    point: Point,
+    search: Search,
+    radius: float,
+    budget: int,
+) -> Descent:
+    """The first lower state of a search's path, from its end backwards: never searched again."""
+    metric = FisherMetric(theory.sizes, theory.odd, inverse_widths)
+    scale = 0.5 / max(inverse_widths)
+    noise = UNKNOWN
+    gradients = unseen = 0
+    for _ in range(REFUSALS):
+        if gradients >= budget:
+            return Descent(None, gradients, radius, Status.MAX_ITERATIONS)
+        step = search.within(radius)
+        tried = trial.evaluate(theory, inverse_widths, moved(gradient.layers, metric.state(step.vector)))
+        gradients += 1
+        unseen += tried is None
+        walked, promised = float(np.linalg.norm(step.vector)), -step.predicted * scale
+        lower = tried is not None and better(tried[1], point, metric, noise.F)
+        if not lower and noise is UNKNOWN and promised < NEAR * _terms(point):
+            noise, probes = trial.rounding(theory, inverse_widths, point, metric)
+            gradients += probes
+            lower = tried is not None and better(tried[1], point, metric, noise.F)
+            size = float(np.linalg.norm(metric.vector(point.E)))
+            whole = search.solved and not search.at_edge
+            if size <= 2 * noise.E or (whole and not lower and size <= ROUNDINGS * noise.E):
+                known = size < KNOWN and not (whole and np.linalg.norm(search.vector) > KNOWN)
+                return Descent(None, gradients, radius, Status.ROUNDING if known else Status.LOST)
+        if lower and tried is not None:
+            gained = float(point.F - tried[1].F + noise.F) / max(float(promised + noise.F), TINY)
+            if gained < POOR:
+                radius = walked / 2
+            elif walked > 0.99 * radius and gained > GOOD:
+                radius *= 2
+            return Descent(tried, gradients, radius, Status.MAX_ITERATIONS, unseen > 0)
+        radius = min(radius, walked) / SHORTER
+    return Descent(None, gradients, radius, Status.OUT_OF_RANGE if unseen else Status.STALLED)
+
+
+def _terms(point: Point) -> float:
+    return sum(map(abs, (*point.KL_terms, *point.data.parts.values(), 1.0)))
 
 
 def moved(layers: Sequence[Layer], step: State) -> State:
@@ -153,23 +173,9 @@ def _moved(root: Array, H: Array) -> Array:
         return symmetrise(product(V * (2 * np.log(s)), V.T))
 
 
-def _evaluate(theory: Theory, inverse_widths: Sequence[float], state: State) -> tuple[Gradient, Point] | None:
-    try:
-        gradient = theory.gradient(state, inverse_widths)
-    except (NotPositiveDefinite, OutOfRange):
-        return None
-    return gradient, point_of(gradient, state, inverse_widths)
-
-
 def _ended(point: Point, tol: float, spent: bool) -> Status | None:
     if not (np.isfinite(point.F) and np.isfinite(point.residual)):
         return Status.NOT_FINITE
     if point.residual <= tol:
         return Status.CONVERGED
     return Status.MAX_ITERATIONS if spent else None
-
-
-def _to_edge(v: Array, direction: Array, radius: float) -> float:
-    """tau >= 0 with |v + tau direction| = radius."""
-    a, b, c = float(direction @ direction), float(v @ direction), float(v @ v) - radius**2
-    return float((-b + np.sqrt(b * b - a * c)) / a)

@@ -15,16 +15,33 @@ class Status(Enum):
     """How a solve ended; the text says what to do next."""
 
     CONVERGED = "converged"
+    ROUNDING = (
+        "converged to rounding: changing the state's last digits changes its residual as much as a step "
+        "would, so float64 holds no better one; for more digits rescale y or raise noise_variance"
+    )
     GIVEN = "not solved for: the covariance was given (from_sigma)"
     MAX_ITERATIONS = (
         "stopped at max_iter: raise max_iter, loosen tol, or start from a nearby solution (start=)"
     )
     STALLED = (
-        "no step lowers the free energy or the residual: rounding limits this problem; loosen tol, or "
-        "raise noise_variance if it is tiny against the kernel"
+        "no step lowers the free energy or the residual, which is more than rounding leaves: loosen tol, "
+        "start from a nearby solution (start=), raise noise_variance or rescale y to order one"
+    )
+    LOST = (
+        "what is left of the residual is the rounding of huge terms that cancel: raise noise_variance, or "
+        "rescale y or readout_variance so that the prior reaches the targets"
+    )
+    OUT_OF_RANGE = (
+        "the free energy falls towards states whose kernels float64 or the activation's series do not "
+        "resolve: raise noise_variance, lower weight_variance, rescale X and y, or use 'erf' or 'relu'"
     )
     INDEFINITE = "a kernel is not positive definite in float64: raise noise_variance or rescale X"
     NOT_FINITE = "the kernels overflowed or became NaN: rescale X and y to order one"
+
+    @property
+    def solved(self) -> bool:
+        """Whether the state is a solution, as far as float64 tells."""
+        return self in (Status.CONVERGED, Status.ROUNDING)
 
 
 @dataclass(frozen=True)
@@ -48,11 +65,21 @@ class Outcome:
     curvature: float = np.inf
 
 
-def better(trial: Point, point: Point, metric: FisherMetric) -> bool:
-    """A real decrease of F, or of the natural gradient where F no longer resolves the difference."""
-    rounding = 1e-12 * max(abs(point.F), *map(abs, point.KL_terms), 1.0)
+def better(trial: Point, point: Point, metric: FisherMetric, rounding: float = 0.0) -> bool:
+    """A real decrease of F, or of the natural gradient where F no longer resolves the difference.
+
+    `rounding` is that of F where it has been measured.
+    """
+    rounding = max(rounding, 1e-12 * max(abs(point.F), *map(abs, point.KL_terms), 1.0))
     if point.F - rounding > trial.F:
         return True
     if trial.F - rounding > point.F:
         return False
     return bool(np.linalg.norm(metric.vector(trial.E)) < np.linalg.norm(metric.vector(point.E)))
+
+
+def best(one: Outcome, other: Outcome) -> Outcome:
+    """The solved one, or that of lower free energy, with the gradients and the curvature as they are."""
+    if one.status.solved != other.status.solved:
+        return one if one.status.solved else other
+    return other if other.point.F < one.point.F else one

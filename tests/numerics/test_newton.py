@@ -78,15 +78,15 @@ def test_layers_of_infinite_width_stay_at_their_prior():
 def test_auto_takes_newton_steps_where_the_fixed_point_runs_out_of_its_budget():
     problem = cubic_teacher(n=150, neurons=3, noise_variance=0.001, linear=0.5)
     with pytest.raises(ConvergenceError, match="max_iter"):
-        solve(*problem, method="anderson")
+        solve(*problem, method="anderson", max_iter=300)
     sol = solve(*problem)
     assert sol.method == "newton"
     assert sol.residual <= 1e-8
-    assert 150 < sol.gradients <= 300
+    assert sol.gradients < 100  # the fixed point was left long before its budget was spent
 
 
 def test_negative_curvature_on_the_way_is_said_aloud():
-    problem = cubic_teacher(n=60, neurons=5, noise_variance=0.01, linear=0.1, seed=1)
+    problem = cubic_teacher(n=150, neurons=3, noise_variance=0.001, linear=0.5)
     with pytest.warns(NegativeCurvature, match="another branch"):
         sol = solve(*problem, method="newton")
     assert sol.free_energy == pytest.approx(solve(*problem).free_energy, rel=1e-10)
