@@ -83,6 +83,8 @@ def statistics(phi: Function, dphi: Function, odd: bool, moments: Array) -> Arra
     ------
     TooManyTerms
     """
+    if moments.size == 0:  # no test inputs
+        return np.empty((len(moments), 3, 0))
     variances, means = moments[:, 0], moments[:, 1]
     s = np.sqrt(np.maximum(variances, 0.0))
     extreme = np.unique([s.argmax(), means.argmax(), means.argmin()])

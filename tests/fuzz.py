@@ -1,6 +1,6 @@
 """Random small problems for `numerics.solve`: every one has a minimum of F, and none should fail.
 
-    python tests/fuzz.py [--seconds S] [--first SEED] [--count N]
+    python -m tests.fuzz [--seconds S] [--first SEED] [--count N]
 
 prints each failure with its seed, and what the gradients were spent on. The problem of a seed is
 `random_problem(seed)`. `make fuzz` runs it for ten minutes, and `tests/test_fuzz.py` a few seeds in CI.

@@ -285,3 +285,10 @@ def test_every_function_has_the_arguments_and_defaults_of_the_setting():
         reduced.alpha(1600, 640, width=3)
     with pytest.raises(TypeError, match="first_order: missing a required argument: 'n'"):
         reduced.first_order()
+
+
+def test_masked_entries_are_refused():
+    channels = np.ma.masked_array([80.0, 160.0], [False, True])
+    with pytest.raises(ValueError, match=r"C has masked entries; give C\.compressed\(\)"):
+        reduced.alpha(n=1600, C=channels)
+    assert reduced.alpha(n=1600, C=np.ma.masked_array([80.0])).shape == (1,)

@@ -5,11 +5,14 @@ the versions that compile it, and it is put in place by `os.replace`, so that tw
 write it at the same time do no harm.
 """
 
+import atexit
 import hashlib
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +29,11 @@ def load_source(name: str, text: str) -> ModuleType:
     unique = f"{name}_{digest}"
     path = Path(user_cache_dir("feature-eos", appauthor=False)) / "generated" / f"{unique}.py"
     if not path.exists():
-        _write(path, text)
+        try:
+            _write(path, text)
+        except OSError:  # no home, or one that cannot be written to: compiled anew by every process
+            path = _temporary_folder() / path.name
+            _write(path, text)
     qualified = f"feature_eos_generated_{unique}"
     if qualified in sys.modules:
         return sys.modules[qualified]
@@ -37,6 +44,13 @@ def load_source(name: str, text: str) -> ModuleType:
     sys.modules[qualified] = module  # Numba looks here when it reads its cache
     spec.loader.exec_module(module)
     return module
+
+
+@cache
+def _temporary_folder() -> Path:
+    folder = tempfile.mkdtemp(prefix="feature-eos-generated-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _write(path: Path, text: str) -> None:

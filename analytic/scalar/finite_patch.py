@@ -13,7 +13,7 @@ from typing import Any
 import mpmath
 from sympy import lambdify
 
-from analytic.expectations.activations import activation
+from analytic.expectations.activations import ACTIVATIONS, activation
 from analytic.expectations.kernels import kernel
 from analytic.scalar.arguments import as_mpf, exact_values
 from analytic.scalar.free_energy import linear_response
@@ -65,10 +65,17 @@ def finite_patch(
     ValueError
         For small S, where the series in the cosine converges too slowly for 6 digits.
     """
+    entry = activation(activation_name)
+    if entry.statistic is None:
+        known = ", ".join(name for name, other in ACTIVATIONS.items() if other.statistic is not None)
+        raise ValueError(
+            f"the kernel of {activation_name!r} is no function of one normalised product, which lambda at "
+            f"finite patch size is derived from; choose one of {known}, or patch='large'"
+        )
     values = exact_values({"n": 1, "patch_size": patch_size, "weight_variance": weight_variance})
     with mpmath.workdps(digits + 10):
         S, variance = as_mpf(values[S_SYMBOL]), as_mpf(values[sigma_w2])
-        statistic = lambdify([v], activation(activation_name).statistic, "mpmath")
+        statistic = lambdify([v], entry.statistic, "mpmath")
         G = lambdify(
             [u], kernel(activation_name).G_statistic.subs(K12, u / (D1 * D2)).subs({D1: 1, D2: 1}), "mpmath"
         )

@@ -80,6 +80,8 @@ def _array(name: str, value: ArrayLike, closure: Closure) -> Array:
 
 
 def _real(name: str, value: ArrayLike) -> Array:
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked entries; give {name}.compressed() or fill them first")
     try:
         array = np.asarray(value)
     except ValueError:

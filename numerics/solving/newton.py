@@ -120,7 +120,7 @@ def _descend(
         if gradients >= budget:
             return Descent(None, gradients, radius, Status.MAX_ITERATIONS)
         step = search.within(radius)
-        tried = trial.evaluate(theory, inverse_widths, moved(gradient.layers, metric.state(step.vector)))
+        tried = _moved_to(theory, inverse_widths, gradient.layers, metric.state(step.vector))
         gradients += 1
         unseen += tried is None
         walked, promised = float(np.linalg.norm(step.vector)), -step.predicted * scale
@@ -147,6 +147,18 @@ def _descend(
 
 def _terms(point: Point) -> float:
     return sum(map(abs, (*point.KL_terms, *point.data.parts.values(), 1.0)))
+
+
+def _moved_to(
+    theory: Theory, inverse_widths: Sequence[float], layers: Sequence[Layer], step: State
+) -> tuple[Gradient, Point] | None:
+    """The state a step leads to, or None where there is none in float64."""
+    try:
+        with np.errstate(all="ignore"):
+            there = moved(layers, step)
+    except np.linalg.LinAlgError:
+        return None
+    return trial.evaluate(theory, inverse_widths, there)
 
 
 def moved(layers: Sequence[Layer], step: State) -> State:

@@ -62,3 +62,10 @@ def test_a_second_process_reuses_what_the_first_compiled(tmp_path):
         for _ in range(2)
     ]
     assert runs == [["42", "0"], ["42", "1"]]
+
+
+def test_without_a_folder_of_the_user_s_a_temporary_one_serves(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(cache, "user_cache_dir", lambda *_, **__: str(tmp_path / "file"))  # no folder below
+    assert cache.load_source("g", TEXT).answer() == 42
+    assert cache.load_source("g", TEXT.replace("42", "7")).answer() == 7

@@ -91,3 +91,10 @@ def test_linear_network_has_one_eigenfunction_of_degree_one():
     result = finite_patch(5, 2, "linear")
     assert abs(result.rayleigh - 1) < mpmath.mpf("1e-15")
     assert abs(result.eigenvalue - 1) < mpmath.mpf("1e-15")
+
+
+def test_an_activation_whose_kernel_is_no_function_of_the_cosine_is_refused():
+    with pytest.raises(
+        ValueError, match=r"'sin' is no function of one normalised product.*choose one of erf"
+    ):
+        finite_patch(64, 2, "sin")

@@ -248,7 +248,11 @@ def test_extended_precision_beyond_doubles_is_refused_without_a_warning():
         alpha(X.astype(np.longdouble) * np.longdouble("1e4000"))
 
 
-@pytest.mark.parametrize("net", [fcn(30), fcn((30, 20)), fcn((30, 20), activation="relu")], ids=str)
+@pytest.mark.parametrize(
+    "net",
+    [fcn(30), fcn((30, 20)), fcn((30, 20), activation="relu"), fcn(30, activation="gelu")],
+    ids=["two layers", "three", "with means", "a series"],
+)
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_no_test_inputs_give_empty_arrays(net, outputs):
     y = Y if outputs == 1 else np.column_stack([Y, Y**2])
