@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 # `docs` is also the name of a folder
-.PHONY: run test check docs docs-browser thumbnails notebooks mutate certify bench clean
+.PHONY: run test check docs docs-browser thumbnails notebooks mutate certify fuzz bench clean
 
 run: $(INSTALLED)
 	mkdir -p out
@@ -42,6 +42,9 @@ notebooks: $(INSTALLED)
 
 certify: $(INSTALLED)
 	$(BIN)/python -m pytest -m certify
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz --seconds 600
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/versions.py

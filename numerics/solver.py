@@ -57,13 +57,14 @@ def solve(
         pixels that are alike and uncorrelated, which is checked.
     method : "auto", "anderson" or "newton"
         The fixed point accelerated by Anderson's method, which takes fewest gradients; Newton steps by
-        conjugate gradients, which converge where it does not; "auto" takes the second where the first
-        fails. `sol.method` is what found the solution.
+        conjugate gradients within a region of trust, which converge where it does not; "auto" takes the
+        second where the first makes no progress, and small steps in 1/width from the Gaussian process where
+        both fail or cross negative curvature. `sol.method` is what found the solution.
     start : Solution or (S, S) array, optional
         State to start from, a Sigma alone leaves hidden layers and means at their prior; by default the
         prediction from the Gaussian process. `solve_branches` takes many.
     tol : float
-        Largest residual (see `Solution.residual`) to accept.
+        Largest residual (see `Solution.residual`) to accept, unless rounding leaves more (`sol.status`).
     max_iter : int
         Gradients of the free energy to spend at most; a Hessian product counts for two.
     raise_on_failure : bool

@@ -13,6 +13,8 @@ from numerics.solutions.solution import Solution
 
 Array = NDArray[np.float64]
 
+BEYOND = 10.0  # standard deviations of the prior: targets that it does not expect
+
 
 class ConvergenceError(RuntimeError):
     """A solve did not reach its tolerance. `solution` is the best state, `path` what was solved before it."""
@@ -22,12 +24,26 @@ class ConvergenceError(RuntimeError):
         self.path = path
         super().__init__(
             f"width {solution.width:g}: residual {solution.residual:.2e} > tol = {tol:.1e} after "
-            f"{solution.gradients} gradients; {solution.status.value}"
+            f"{solution.gradients} gradients; {solution.status.value}{_beyond_the_prior(solution)}"
         )
         self._tol = tol
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ConvergenceError, (self.solution, self._tol, self.path)
+
+
+def _beyond_the_prior(sol: Solution) -> str:
+    """How many standard deviations of the prior the targets are, where that is many."""
+    problem, theory = sol.problem, sol.equations
+    *_, kernel = theory.prior_kernels()
+    prior = (np.diagonal(theory.readout.value(kernel)) + problem.noise_variance)[problem.observed, None]
+    factor = float(np.sqrt(np.mean(problem.targets[problem.observed] ** 2 / prior)))
+    if factor < BEYOND:
+        return ""
+    return (
+        f"; the targets are {factor:.2g} standard deviations of the prior: divide y by {factor:.2g} (and "
+        f"noise_variance by its square), or multiply readout_variance by {factor**2:.2g}"
+    )
 
 
 class NegativeCurvature(RuntimeWarning):

@@ -211,8 +211,8 @@ class Curve:
             s = min(here + step, goal)
             part = 1.0 if s == goal else float(np.expm1(s) / np.expm1(goal))
             left = budget - spent
-            if s < goal and self.method == "auto":
-                left = min(left, PER_STEP)
+            if self.method == "auto":
+                left = min(left, PER_STEP if s < goal else 3 * PER_STEP)
             outcome = self._attempt(tuple(part * x for x in target), left, tol=NODE_TOL if s < goal else 0.0)
             spent += outcome.gradients
             if s == goal:
