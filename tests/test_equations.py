@@ -66,8 +66,6 @@ def test_the_table_s_tests_exist(witness):
     assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in SOURCES if path.suffix == ".md"], ids=lambda path: path.name
-)
-def test_pages_spell_equations_in_one_way(path):
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_equations_are_spelled_in_one_way(path):
     assert re.findall(r"\bEqs?\.?~? ?\d+|\bEq \(|\bEqs\.|[Ee]quation \d", path.read_text()) == []

@@ -1,8 +1,12 @@
 """`import feature_eos` is the whole public surface, and the version is one."""
 
+import re
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
+from operator import attrgetter
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +41,26 @@ def test_the_version_is_the_installed_one(capsys):
         main(["--version"])
     assert stop.value.code == 0
     assert capsys.readouterr().out.strip() == f"feature-eos {version('feature-eos')}"
+
+
+def documented():
+    """Names on the API pages, with the page's module in front where it has one."""
+    for page in sorted((Path(__file__).parent.parent / "docs" / "api").glob("*.md")):
+        for name in re.findall(r"auto(?:function|class|exception):: ([\w.]+)", page.read_text()):
+            yield name
+
+
+def test_the_api_pages_document_the_surface():
+    names = list(documented())
+    assert len(names) > 40
+    for name in names:
+        package, _, rest = name.partition(".")
+        if package == "feature_eos":
+            assert attrgetter(rest)(feature_eos) is not None, name
+            continue
+        module, _, rest = name.rpartition(".")  # a type that only results have
+        assert getattr(import_module(module), rest) is not None, name
+    shown = {name.removeprefix("feature_eos.") for name in names}
+    modules = {"activations", "datasets", "pixels", "plots", "reduced"}
+    constants = {"__version__", "ACTIVATIONS", "THEORIES"}
+    assert set(feature_eos.__all__) - modules - constants - shown == set()
