@@ -46,8 +46,7 @@ def test_the_version_is_the_installed_one(capsys):
 def documented():
     """Names on the API pages, with the page's module in front where it has one."""
     for page in sorted((Path(__file__).parent.parent / "docs" / "api").glob("*.md")):
-        for name in re.findall(r"auto(?:function|class|exception):: ([\w.]+)", page.read_text()):
-            yield name
+        yield from re.findall(r"auto(?:function|class|exception):: ([\w.]+)", page.read_text())
 
 
 def test_the_api_pages_document_the_surface():

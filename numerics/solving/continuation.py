@@ -85,6 +85,7 @@ class Curve:
         doubtful = auto and start is None and outcome.status.solved and outcome.curvature < 0
         if spent < max_iter and (doubtful or _worth_creeping(outcome)):
             left = max_iter - spent
+            self._forget(target)
             crept, cost = self._creep(target, min(left, max(spent, FEWEST)) if doubtful else left)
             spent += cost
             if crept is not None:
@@ -94,6 +95,8 @@ class Curve:
             last = self._newton(target, outcome.point.state, max_iter - spent)
             spent += last.gradients
             outcome = best(outcome, replace(last, curvature=min(last.curvature, outcome.curvature)))
+        if outcome.status.solved:
+            self.remember(target, outcome.point.state)
         return replace(outcome, gradients=spent)
 
     def predict(self, inverse_widths: tuple[float, ...]) -> State:
@@ -231,6 +234,11 @@ class Curve:
     def _on_line(self, inverse_widths: tuple[float, ...]) -> list[Node]:
         """Solved points whose widths are in the same ratio."""
         return [node for node in self._solved if _parallel(node.inverse_widths, inverse_widths)]
+
+    def _forget(self, inverse_widths: tuple[float, ...]) -> None:
+        """Predict from these widths no more: their solution may lie on another branch."""
+        self._solved = [node for node in self._solved if node.inverse_widths != inverse_widths]
+        self._secants = None
 
     def remember(self, inverse_widths: tuple[float, ...], start: State) -> None:
         """Take a solution, found here or kept from another run, into account for predictions."""

@@ -125,7 +125,8 @@ def _descend(
         unseen += tried is None
         walked, promised = float(np.linalg.norm(step.vector)), -step.predicted * scale
         lower = tried is not None and better(tried[1], point, metric, noise.F)
-        if not lower and noise is UNKNOWN and promised < NEAR * _terms(point):
+        resolved = promised >= NEAR * _terms(point) or gradients + trial.PROBES > budget
+        if not lower and noise is UNKNOWN and not resolved:
             noise, probes = trial.rounding(theory, inverse_widths, point, metric)
             gradients += probes
             lower = tried is not None and better(tried[1], point, metric, noise.F)

@@ -139,7 +139,10 @@ def test_starts_are_read_in_these_coordinates():
 
 
 @breaks(
-    "numerics/gaussian/input_space.py", "np.eye(len(turned)) + _cong", "_cong", "start counts across the span"
+    "numerics/gaussian/input_space.py",
+    "np.eye(len(turned)) + congruence",
+    "congruence",
+    "start counts across the span",
 )
 def test_a_start_of_other_data_counts_where_the_spans_meet():
     """Sigma of the start, restricted to the span of the new data."""

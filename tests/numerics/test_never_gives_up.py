@@ -3,6 +3,7 @@
 import fuzz
 import numpy as np
 import pytest
+from mutants import breaks
 from states import theory_of
 
 from numerics import ConvergenceError, fcn, solve, solve_path
@@ -80,6 +81,12 @@ def test_it_is_what_a_path_in_small_steps_ends_in():
     assert path[-1].alpha == pytest.approx(sol.alpha, rel=1e-4)
 
 
+@breaks(
+    "numerics/gaussian/root.py",
+    "return congruence(self.basis, congruence(self.basis.T, adjoint))",
+    "return adjoint",
+    "the whole adjoint, not what the range hears",
+)
 def test_gradient_above_a_kernel_that_is_singular_in_float64():
     """What lies across the range at the Gaussian process is large in T, and F does not hear of it."""
     rng = np.random.default_rng(0)
@@ -201,6 +208,7 @@ def test_negative_curvature_is_said_where_small_steps_lead_no_further():
     assert run.solution.stability > 0
 
 
+@breaks("numerics/solving/conjugate_gradients.py", "part**2 * bend", "part * bend", "a line for a parabola")
 def test_points_of_a_search_within_shorter_radii():
     rng = np.random.default_rng(0)
     Z = rng.standard_normal((30, 30))
@@ -215,6 +223,12 @@ def test_points_of_a_search_within_shorter_radii():
         before = point.predicted
 
 
+@breaks(
+    "numerics/solving/preconditioner.py",
+    "self._next.append((scale * direction, scale * along))",
+    "scale",
+    "nothing is remembered",
+)
 def test_what_was_searched_spares_products_at_the_next_state():
     p = fuzz.random_problem(97)
     theory, x = theory_of(p.net, p.X, p.y, p.noise_variance)

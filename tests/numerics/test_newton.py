@@ -107,7 +107,7 @@ def test_auto_goes_on_where_the_fixed_point_stalled(monkeypatch, tmp_path):
 
 @breaks(
     "numerics/solving/newton.py",
-    "gradients += PRODUCT * step.products",
+    "gradients += PRODUCT * search.products",
     "gradients += 1",
     "products are free",
 )
@@ -130,13 +130,16 @@ def test_unknown_method_is_refused_with_those_that_exist():
 
 
 @breaks(
-    "numerics/solving/newton.py",
-    "(float(residual @ residual) / r2) * d",
-    "0 * d",
+    "numerics/solving/conjugate_gradients.py",
+    "(rz / before) * direction",
+    "0 * direction",
     "steepest descent for conjugate gradients",
 )
 @breaks(
-    "numerics/solving/newton.py", "(-b + np.sqrt(", "(-b - np.sqrt(", "the other end of the trusted region"
+    "numerics/solving/conjugate_gradients.py",
+    "(-b + np.sqrt(",
+    "(-b - np.sqrt(",
+    "the other end of the trusted region",
 )
 def test_conjugate_gradients_minimise_the_model_inside_and_stop_at_the_edge():
     rng = np.random.default_rng(0)

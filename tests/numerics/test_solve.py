@@ -81,7 +81,7 @@ def test_gaussian_process_of_a_solution_has_its_own_eps_and_the_network_s_width(
         assert math.isinf(sol.gp.width)
 
 
-@breaks("numerics/gaussian/layer.py", "equation *= -x", "equation *= x", "sign of T in Eq. (8)", case="erf")
+@breaks("numerics/gaussian/layer.py", "E *= -x", "E *= x", "sign of T in Eq. (8)", case="erf")
 @breaks(
     "numerics/solutions/starts.py", "np.multiply.outer(std, std)", "std", "units of the start", case="erf"
 )
