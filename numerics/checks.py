@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from numbers import Real
 from typing import Any
 
@@ -17,6 +18,13 @@ def positive(value: Any, name: str) -> float:
     number = _number(value, name)
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"{name}={value!r} must be a finite number above 0")
+    return _normal(number, name)
+
+
+def _normal(number: float, name: str) -> float:
+    """Subnormal numbers have few digits, and their reciprocals overflow."""
+    if number < sys.float_info.min:
+        raise ValueError(f"{name}={number!r} is below what float64 holds in full ({sys.float_info.min:.1e})")
     return number
 
 
@@ -33,7 +41,7 @@ def width(value: Any, name: str) -> float:
     number = _number(value, name)
     if not number > 0:
         raise ValueError(f"{name}={value!r} must be above 0 (math.inf is the Gaussian-process limit)")
-    return number
+    return _normal(number, name)
 
 
 def count(value: Any, name: str, least: int = 1) -> int:

@@ -270,7 +270,10 @@ class Theory:
 
     @cached_property
     def _gp(self) -> tuple[Point, State]:
-        too_large = ValueError("X is so large that the kernels overflow; rescale X to entries of order one")
+        too_large = ValueError(
+            "X, y, a prior variance or 1 / noise_variance is so large that float64 overflows; "
+            "rescale X and y to entries of order one"
+        )
         infinite = (0.0,) * len(self.maps)
         try:
             with np.errstate(over="ignore", invalid="ignore"):

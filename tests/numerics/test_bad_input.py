@@ -74,6 +74,7 @@ BAD_NUMBERS = {
     "list": [0.1],
     "array": np.array([0.1]),
     "integer beyond float": 10**400,
+    "subnormal": 1e-320,
 }
 
 
