@@ -27,7 +27,7 @@ from numerics.solving import trial
 from numerics.solving.conjugate_gradients import SHORTER, Search, truncated_cg
 from numerics.solving.outcome import Outcome, Status, better
 from numerics.solving.preconditioner import Preconditioner
-from numerics.solving.trial import UNKNOWN
+from numerics.solving.trial import UNKNOWN, Rounding
 
 Array = NDArray[np.float64]
 
@@ -124,19 +124,18 @@ def _descend(
         gradients += 1
         unseen += tried is None
         walked, promised = float(np.linalg.norm(step.vector)), -step.predicted * scale
-        lower = tried is not None and better(tried[1], point, metric, noise.F)
+        whole = search.solved and not search.at_edge
+        lower, gained = _gain(point, tried, promised, noise, metric, whole)
         resolved = promised >= NEAR * _terms(point) or gradients + trial.PROBES > budget
-        if not lower and noise is UNKNOWN and not resolved:
+        if not (lower and gained >= POOR) and noise is UNKNOWN and not resolved:
             noise, probes = trial.rounding(theory, inverse_widths, point, metric)
             gradients += probes
-            lower = tried is not None and better(tried[1], point, metric, noise.F)
+            lower, gained = _gain(point, tried, promised, noise, metric, whole)
             size = float(np.linalg.norm(metric.vector(point.E)))
-            whole = search.solved and not search.at_edge
             if size <= 2 * noise.E or (whole and not lower and size <= ROUNDINGS * noise.E):
                 known = size < KNOWN and not (whole and np.linalg.norm(search.vector) > KNOWN)
                 return Descent(None, gradients, radius, Status.ROUNDING if known else Status.LOST)
         if lower and tried is not None:
-            gained = float(point.F - tried[1].F + noise.F) / max(float(promised + noise.F), TINY)
             if gained < POOR:
                 radius = walked / 2
             elif walked > 0.99 * radius and gained > GOOD:
@@ -144,6 +143,26 @@ def _descend(
             return Descent(tried, gradients, radius, Status.MAX_ITERATIONS, unseen > 0)
         radius = min(radius, walked) / SHORTER
     return Descent(None, gradients, radius, Status.OUT_OF_RANGE if unseen else Status.STALLED)
+
+
+def _gain(
+    point: Point,
+    tried: tuple[Gradient, Point] | None,
+    promised: float,
+    noise: Rounding,
+    metric: FisherMetric,
+    whole: bool,
+) -> tuple[bool, float]:
+    """Whether what was tried is lower, and what it gained of what was promised, rounding in its favour.
+
+    Where F cannot show what a Newton step into a convex valley promises, its gradient decides: that is
+    resolved further, and a few probes may meet less than all of F's rounding.
+    """
+    if tried is None:
+        return False, 0.0
+    gained = float(point.F - tried[1].F + noise.F) / max(float(promised + noise.F), TINY)
+    unseen = ROUNDINGS if whole and promised < noise.F else 1.0
+    return better(tried[1], point, metric, unseen * noise.F), gained
 
 
 def _terms(point: Point) -> float:
