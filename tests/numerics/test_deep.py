@@ -203,6 +203,7 @@ def test_test_points_are_training_points_of_infinite_noise(network):
     K_f = Q[:n, :n] + NOISE * np.eye(n)
     expected = Q[n:, n:] - Q[n:, :n] @ np.linalg.solve(K_f, Q[:n, n:])
     np.testing.assert_allclose(cov, expected, atol=1e-8)
+    np.testing.assert_allclose(mean, Q[n:, :n] @ np.linalg.solve(K_f, y), atol=1e-8)
     assert joint.free_energy == pytest.approx(sol.free_energy, abs=1e-8)
     assert joint.alpha == pytest.approx(sol.alpha, rel=1e-8)
 

@@ -65,13 +65,6 @@ def test_A_is_the_outer_product_minus_the_inverse(small):
     "R for its square root",
     case="erf",
 )
-@breaks(
-    "numerics/gaussian/root.py",
-    "return self.std[:, None] * M * self.std",
-    "return self.std[:, None] * M",
-    "T in the wrong units",
-    case="erf",
-)
 def test_gradient_of_the_free_energy_by_central_differences_of_order_two(small):
     rng = np.random.default_rng(3)
     Sigma = small.Sigma()

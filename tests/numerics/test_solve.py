@@ -83,6 +83,13 @@ def test_gaussian_process_of_a_solution_has_its_own_eps_and_the_network_s_width(
 
 @breaks("numerics/gaussian/layer.py", "E *= -x", "E *= x", "sign of T in Eq. (8)", case="erf")
 @breaks(
+    "numerics/readout_laws/mean_field.py",
+    "Q[np.diag_indices(n)] += noise_variance",
+    "Q[np.diag_indices(n)] += noise_variance**0.5",
+    "sigma for sigma^2 in K_f",
+    case="erf",
+)
+@breaks(
     "numerics/solutions/starts.py", "np.multiply.outer(std, std)", "std", "units of the start", case="erf"
 )
 def test_residual_is_that_of_equation_8_recomputed_by_the_oracle(small, solved):
@@ -123,9 +130,9 @@ def test_free_energy_of_nearby_states_is_higher(small, solved):
 
 @breaks(
     "numerics/readout_laws/mean_field.py",
-    "Q[np.diag_indices(n)] += noise_variance",
-    "Q[np.diag_indices(n)] += noise_variance**0.5",
-    "sigma for sigma^2 in K_f",
+    "np.sqrt(noise_variance)[:, None]",
+    "noise_variance[:, None]",
+    "sigma^2 for sigma in the units of a linear network",
 )
 @breaks(
     "numerics/readout_laws/law.py",
@@ -148,6 +155,13 @@ def test_one_linear_pixel_is_the_root_of_a_cubic():
     assert sol.Sigma[0, 0] == pytest.approx(root, rel=1e-10)
 
 
+@breaks(
+    "numerics/gaussian/root.py",
+    "return self.std[:, None] * M * self.std",
+    "return self.std[:, None] * M",
+    "T in the wrong units",
+    case="erf",
+)
 @breaks(
     "numerics/series/perturbation.py",
     "LayerState(layer.root.inner(T.theta),",
