@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO, Any
@@ -29,20 +29,21 @@ def write_atomically(path: str | Path, write: Callable[[IO[bytes]], Any]) -> Non
         raise FileNotFoundError(f"{path}: the folder {target.parent} does not exist; make it first")
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give the name of a file in it")
+    # named before it is there, so that an interrupt at any moment finds it to take away
+    unfinished = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
+        with _created(unfinished, path) as file:
+            write(file)
+        os.replace(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _created(unfinished: Path, path: str | Path) -> IO[bytes]:
+    try:
+        return open(unfinished, "xb")
     except OSError as refused:
         raise type(refused)(f"{path}: cannot be written ({refused.strerror}); name another folder") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # a temporary file is the owner's alone
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def usable_target(path: str | Path, endings: Collection[str] = ()) -> Path:

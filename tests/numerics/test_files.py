@@ -41,6 +41,20 @@ def test_what_fails_in_writing_leaves_the_old_file(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize("moment", ["created", "replace"])
+def test_an_interrupt_as_the_file_appears_leaves_the_old_one_alone(tmp_path, monkeypatch, moment):
+    (tmp_path / "a").write_text("old")
+
+    def interrupted(unfinished, _):
+        unfinished.touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*((files, "_created") if moment == "created" else (files.os, "replace")), interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_atomically(tmp_path / "a", lambda file: file.write(b"new"))
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
 def test_only_what_is_wanted_is_read(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, X=np.ones(3), objects=np.array([None]))
