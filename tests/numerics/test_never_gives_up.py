@@ -1,5 +1,7 @@
 """Problems on which a solve once gave up: each is solved, and seen to be by other means than the solver's."""
 
+from types import SimpleNamespace
+
 import fuzz
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from numerics import ConvergenceError, fcn, solve, solve_path
 from numerics.gaussian.metric import FisherMetric
 from numerics.gaussian.state import LayerState
 from numerics.readout_laws.mean_field import mean_field, within_range
-from numerics.solving import fixed_point, trial
+from numerics.solving import fixed_point, newton, trial
 from numerics.solving.conjugate_gradients import truncated_cg
 from numerics.solving.newton import moved
 from numerics.solving.outcome import Status
@@ -247,3 +249,21 @@ def test_what_was_searched_spares_products_at_the_next_state():
     dense = np.array([precondition(e) for e in np.eye(size)])
     np.testing.assert_allclose(dense, dense.T, atol=1e-8 * np.abs(dense).max())
     assert np.linalg.eigvalsh((dense + dense.T) / 2)[0] > 0
+
+
+@breaks(
+    "numerics/solving/newton.py",
+    "ROUNDINGS if whole and promised < noise.F else 1.0",
+    "1.0",
+    "F decides where it cannot",
+)
+def test_the_gradient_decides_where_rounding_hides_what_a_step_promises():
+    """Figures of seed 10002, which stalled: F went up by three times what the probes had met."""
+    metric = SimpleNamespace(vector=np.asarray)
+    point = SimpleNamespace(F=105780.0608, KL_terms=(100.0,), E=[4.9e-4])
+    tried = None, SimpleNamespace(F=point.F + 4.3e-5, KL_terms=(100.0,), E=[6.2e-6])
+    noise = trial.Rounding(1.3e-5, 4.6e-8)
+    assert newton._gain(point, tried, 8e-6, noise, metric, whole=True)[0]
+    assert not newton._gain(point, tried, 8e-6, noise, metric, whole=False)[0]  # may leave a valley
+    assert not newton._gain(point, tried, 1e-3, noise, metric, whole=True)[0]  # F would show it
+    assert newton._gain(point, None, 8e-6, noise, metric, whole=True) == (False, 0.0)
