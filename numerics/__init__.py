@@ -12,6 +12,14 @@ from numerics.network import Network, cnn, fcn
 from numerics.pixels import Receptive
 from numerics.problem import Problem
 from numerics.readout_laws import THEORIES
+from numerics.sampling.agreement import Agreement, compare_to_samples
+from numerics.sampling.bar import ProgressBar, progress_bar
+from numerics.sampling.estimate import Estimate
+from numerics.sampling.langevin import Langevin
+from numerics.sampling.projections import Projections
+from numerics.sampling.run import Progress
+from numerics.sampling.sampler import SamplingError, sample
+from numerics.sampling.samples import Samples, load_samples
 from numerics.series.complex_width import AlphaSeries, alpha_series
 from numerics.series.perturbation import FirstOrder
 from numerics.solutions.branches import Branches, StationaryPoint
@@ -30,6 +38,7 @@ ensure_cache()  # loops are imported when they are first asked for
 __all__ = [
     "ACTIVATIONS",
     "THEORIES",
+    "Agreement",
     "AlphaSeries",
     "Branches",
     "Comparison",
@@ -38,8 +47,10 @@ __all__ = [
     "Cost",
     "Crossing",
     "Dataset",
+    "Estimate",
     "FeatureLoad",
     "FirstOrder",
+    "Langevin",
     "LayerKernels",
     "LossOfDigits",
     "NegativeCurvature",
@@ -48,8 +59,13 @@ __all__ = [
     "Path",
     "Predictive",
     "Problem",
+    "Progress",
+    "ProgressBar",
+    "Projections",
     "Receptive",
     "Row",
+    "Samples",
+    "SamplingError",
     "Solution",
     "StationaryPoint",
     "Status",
@@ -58,14 +74,18 @@ __all__ = [
     "alpha_series",
     "cnn",
     "compare",
+    "compare_to_samples",
     "datasets",
     "estimate_cost",
     "fcn",
     "from_sigma",
     "load",
+    "load_samples",
     "pixels",
     "plots",
+    "progress_bar",
     "reduced",
+    "sample",
     "solve",
     "solve_branches",
     "solve_path",

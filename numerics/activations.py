@@ -20,6 +20,7 @@ from numerics import _generated, hermite
 from numerics.hermite import Function
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 
 class Activation(Protocol):
@@ -57,8 +58,8 @@ class Activation(Protocol):
     def phi(self, h: Array, /) -> Array: ...
     def dphi(self, h: Array, /) -> Array: ...
 
-    def activate(self, h: Array) -> tuple[Array, Array]:
-        """phi(h) and its slope, together."""
+    def activate(self, h: Floats) -> tuple[Floats, Floats]:
+        """phi(h) and its slope, together, in the precision of h."""
 
     def __hash__(self) -> int: ...
 
@@ -95,11 +96,11 @@ class BuiltIn:
         """The slope of phi at h, a new array of the shape of h."""
         return _new(_generated.load_numpy(self.name).dphi, h)
 
-    def activate(self, h: Array) -> tuple[Array, Array]:
-        """phi(h) and its slope in one pass, compiled; `loops.activate(h, phi, dphi)` of the generated file
-        fills arrays of one dimension in place."""
-        h = np.asarray(h, dtype=np.float64, order="C")
-        values, slopes = np.empty(h.shape), np.empty(h.shape)
+    def activate(self, h: Floats) -> tuple[Floats, Floats]:
+        """phi(h) and its slope in one pass, compiled, in single precision where h is. The generated
+        `activate(h, phi, dphi)` fills arrays of one dimension in place."""
+        h = np.asarray(h, dtype=np.float32 if h.dtype == np.float32 else np.float64, order="C")
+        values, slopes = np.empty_like(h), np.empty_like(h)
         _generated.load(self.name).activate(h.reshape(-1), values.reshape(-1), slopes.reshape(-1))
         return values, slopes
 
@@ -159,9 +160,11 @@ class Quadrature:
     def statistics(self, moments: Array) -> Array:
         return _series_statistics(self, moments)
 
-    def activate(self, h: Array) -> tuple[Array, Array]:
-        """phi(h) and its slope."""
-        return self.phi(h), self.dphi(h)
+    def activate(self, h: Floats) -> tuple[Floats, Floats]:
+        """phi(h) and its slope, in the precision of h."""
+        dtype = np.float32 if h.dtype == np.float32 else np.float64
+        wide = h.astype(np.float64, copy=False)
+        return np.asarray(self.phi(wide), dtype), np.asarray(self.dphi(wide), dtype)
 
     def __deepcopy__(self, memo: object) -> Quadrature:
         return self  # nothing in it changes

@@ -94,10 +94,11 @@ def _number(value: Any, name: str) -> float:
 def inputs(X: ArrayLike, flat: bool, name: str = "X") -> Array:
     """Inputs as float64 of shape (n, P, S): samples, pixels (or patches), channels of a pixel.
 
-    `flat`: for a fully connected network, given as (n, d) and returned as (n, 1, d).
+    `flat`: for a fully connected network, given as (n, d) and returned as (n, 1, d). There may be no samples,
+    n = 0: then there is a prior, and nothing else.
     """
     array = _samples(X, flat, name)
-    if 0 in array.shape:
+    if 0 in array.shape[1:]:
         raise ValueError(f"{name} has shape {np.shape(X)}: no axis may be empty")
     return array[:, None, :] if flat else array
 
@@ -129,8 +130,15 @@ def _samples(X: ArrayLike, flat: bool, name: str) -> Array:
     return array
 
 
-def targets(y: ArrayLike, samples: int, name: str = "y", observed: NDArray[np.bool_] | None = None) -> Array:
-    """Targets as (n, D), D outputs; (n,) is D = 1. All zero is refused.
+def targets(
+    y: ArrayLike,
+    samples: int,
+    name: str = "y",
+    observed: NDArray[np.bool_] | None = None,
+    prior: bool = False,
+) -> Array:
+    """Targets as (n, D), D outputs; (n,) is D = 1. All zero is refused, and so are none, unless a prior
+    without data is meant.
 
     `observed` (n,): data whose targets count; of the others any number, or none, may stand there.
     """
@@ -142,6 +150,8 @@ def targets(y: ArrayLike, samples: int, name: str = "y", observed: NDArray[np.bo
         raise ValueError(
             f"{name} has shape {np.shape(y)}, but ({samples},) or ({samples}, outputs) is needed"
         )
+    if samples == 0 == len(array) and prior and array.shape[1]:
+        return np.ascontiguousarray(array)
     if samples == 0 == len(array):
         raise ValueError(f"{name} is empty, so there is nothing to measure; give at least one sample")
     if len(array) != samples or array.shape[1] == 0:
@@ -172,7 +182,7 @@ def noise_variances(value: Any, samples: int) -> Array:
     array = array.astype(np.float64)
     if not (array > 0).all():  # false for NaN too
         raise ValueError("noise_variance must be above 0 for every sample (math.inf takes a sample out)")
-    if not np.isfinite(array).any():
+    if samples and not np.isfinite(array).any():
         raise ValueError("noise_variance is infinite for every sample; leave at least one finite")
     return array
 

@@ -28,6 +28,7 @@ class Problem:
     net : Network
         From `cnn(...)` or `fcn(...)`.
     X : (n, pixels, features) array, or (n, d) for a fully connected network
+        Without samples, n = 0, there is the prior alone, which can be sampled.
     y : (n,) or (n, D) array
         D outputs; one-dimensional targets give one-dimensional predictions. Of a datum that is taken out,
         what stands there does not matter and may be NaN.
@@ -52,7 +53,7 @@ class Problem:
         inputs = checks.inputs(X, net.flat)
         net.receptive_windows(inputs.shape[1])  # refuses what does not fit
         noise = checks.noise_variances(noise_variance, len(inputs))
-        targets = np.array(checks.targets(y, samples=len(inputs), observed=np.isfinite(noise)))
+        targets = np.array(checks.targets(y, samples=len(inputs), observed=np.isfinite(noise), prior=True))
         # pixel by pixel in memory, as the theory and the samplers want them
         inputs = np.array(inputs.transpose(1, 0, 2), order="C").transpose(1, 0, 2)
         y = targets[:, 0] if np.ndim(y) == 1 else targets
@@ -125,7 +126,7 @@ class Problem:
     def common_noise(self) -> float | None:
         """The noise variance that all observed data share; None where they differ."""
         noise = self.noise_variance[self.observed]
-        return float(noise[0]) if noise.min() == noise.max() else None
+        return float(noise[0]) if len(noise) and noise.min() == noise.max() else None
 
     @property
     def widths(self) -> Widths:
@@ -176,7 +177,7 @@ class Problem:
         return hash((self.net, self.X.shape, self.y.shape))
 
     def __repr__(self) -> str:
-        low, high = self.noise_variance.min(), self.noise_variance.max()
-        noise = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+        low, high = self.noise_variance.min(initial=np.inf), self.noise_variance.max(initial=0.0)
+        noise = f"{low:.4g} to {high:.4g}" if low < high else f"{low:.4g}"
         widths = ", ".join(f"{width:g}" for width in self.widths)
         return f"Problem(widths=({widths}), X{self.X.shape}, y{self.y.shape}, noise_variance={noise})"

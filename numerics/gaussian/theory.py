@@ -87,6 +87,11 @@ class Theory:
 
     def __init__(self, problem: Problem, law: str = "mean_field", basis: Basis = "span"):
         self.law = LAWS[checks.choice(law, THEORIES, "theory")]
+        if problem.samples == 0:
+            raise ValueError(
+                f"X has shape {problem.X.shape}: no axis may be empty; without data there is the prior, "
+                "which numerics.sample draws"
+            )
         self.law.refuse(problem)
         self.problem = problem.with_widths(np.inf)
         self._basis = basis

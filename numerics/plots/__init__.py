@@ -1,7 +1,7 @@
 """Figures of what varies, as matplotlib Figures: paths, spectra, comparisons. Needs the extra `plot`."""
 
+from numerics.figures import new, save
 from numerics.plots.comparison import comparison
-from numerics.plots.figure import new, save
 from numerics.plots.widths import path, spectrum
 
 __all__ = ["comparison", "new", "path", "save", "spectrum"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from numerics.compare import Comparison
-from numerics.plots.figure import GREY, MATRIX, RIDGE, SCALAR, TANGENT, new
+from numerics.figures import GREY, MATRIX, RIDGE, SCALAR, TANGENT, new
 from numerics.solutions.summary import LOAD_WORTH_A_NOTE
 
 

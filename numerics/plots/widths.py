@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from numerics.plots.figure import GREY, MATRIX, TANGENT, new
+from numerics.figures import GREY, MATRIX, TANGENT, new
 from numerics.solutions.solution import Solution
 from numerics.solutions.summary import LOAD_WORTH_A_NOTE
 

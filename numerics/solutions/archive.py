@@ -39,7 +39,7 @@ def write(
     header = {
         "format": FORMAT,
         "version": VERSION,
-        "network": _network_header(problem.net),
+        "network": network_header(problem.net),
         "theory": equations.law.name,
         "layers": len(point.state),
         "residual": point.residual,
@@ -99,7 +99,7 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def _parts(arrays: Mapping[str, Array], header: dict[str, Any]) -> dict[str, Any]:
-    problem = Problem(_network(header["network"]), *(arrays[name] for name in ("X", "y", "noise_variance")))
+    problem = Problem(network_of(header["network"]), *(arrays[name] for name in ("X", "y", "noise_variance")))
     equations = Theory(problem, header["theory"], arrays.get("basis"))
     if header["layers"] != len(problem.widths):
         raise ValueError(f"{header['layers']} layers of a state for {len(problem.widths)} widths")
@@ -169,7 +169,7 @@ def _number(value: Any, name: str) -> float:
     raise ValueError(f"{name}={in_short(value)} is no number")
 
 
-def _network_header(net: Network) -> dict[str, Any]:
+def network_header(net: Network) -> dict[str, Any]:
     if named(net.activation) is not BUILT_IN.get(str(net.activation)):
         raise ValueError(
             f"activation {str(net.activation)!r} is made of your own functions, which a file cannot hold; "
@@ -188,7 +188,7 @@ def _window_header(window: int | str | Receptive) -> Any:
     return window
 
 
-def _network(header: dict[str, Any]) -> Network:
+def network_of(header: dict[str, Any]) -> Network:
     parts = dict(header)
     parts["windows"] = tuple(_window(window) for window in header["windows"])
     parts["readout"] = _window(header["readout"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,6 +45,17 @@ class Law:
         return self.mean[:, :, None] + (root @ draws).reshape(m, outputs, count)
 
 
+class OutputLaw(Protocol):
+    """What `predict` and `sample_y` take: a Gaussian, or a mixture of them."""
+
+    @property
+    def mean(self) -> Array: ...
+    @property
+    def covariance(self) -> Array: ...
+
+    def sample(self, count: int, noise: float, rng: np.random.Generator) -> Array: ...
+
+
 class Predictive(ABC):
     """Predictions at test inputs, for every problem; a subclass says what the law of the output is.
 
@@ -60,12 +71,13 @@ class Predictive(ABC):
         """(m, D) at inputs X (m, P, S)."""
 
     @abstractmethod
-    def _output_law(self, X: Array) -> Law:
+    def _output_law(self, X: Array) -> OutputLaw:
         """Mean and full covariance at inputs X (m, P, S)."""
 
     @abstractmethod
     def _output_variance(self, X: Array) -> tuple[Array, Array]:
-        """Mean (m, D) and latent variance (m,), not below 0, at inputs X (m, P, S)."""
+        """Mean (m, D) and latent variance, not below 0, at inputs X (m, P, S): (m,), or (m, D) where the
+        outputs differ in it."""
 
     def predict(
         self,
@@ -82,8 +94,8 @@ class Predictive(ABC):
         ----------
         X_test : (m, pixels, features) array, or (m, d) for a fully connected network
         return_std, return_cov : bool
-            Also return the standard deviation, in the shape of the mean, or the covariance (m, m) of the
-            latent output, the same for every output.
+            Also return the standard deviation, in the shape of the mean, or the covariance of the latent
+            output: (m, m), the same for every output, or (D, m, m) of sampled networks with several.
         include_noise : bool
             Add sigma^2 to the variances: the law of a new observation instead of the latent output.
 
@@ -106,7 +118,7 @@ class Predictive(ABC):
         if not return_std:
             return self._like_y(self._output_mean(X))
         mean, variance = self._output_variance(X)
-        std = np.repeat(np.sqrt(variance + noise)[:, None], mean.shape[1], axis=1)
+        std = np.sqrt(np.broadcast_to(variance.reshape(len(mean), -1), mean.shape) + noise)
         return self._like_y(mean), self._like_y(std)
 
     def alpha_test(self, X_test: ArrayLike, y_test: ArrayLike) -> float:

@@ -1,0 +1,157 @@
+"""Samples in a file: an .npz of arrays and a header, from which a run goes on bit for bit.
+
+A file of draws and a checkpoint are one format: network, data, how it is sampled, every chain's state and
+random numbers, and the draws so far.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.machine.files import in_short, read_arrays, write_atomically
+from numerics.problem import Problem
+from numerics.sampling.adaptation import Descent, DualAveraging
+from numerics.sampling.chain import Chain, Plan, Tally
+from numerics.sampling.energies import Posterior
+from numerics.sampling.langevin import Langevin, Schedule
+from numerics.sampling.records import RECORDED, Record
+from numerics.sampling.run import Run
+from numerics.solutions.archive import network_header, network_of
+
+Array = NDArray[np.float64]
+
+FORMAT = "feature-eos samples"
+VERSION = 1
+PLAIN = ("method", "length", "thin", "tuning", "pooled")  # of a plan, in the header
+PARTS = {
+    "descent": Descent,
+    "averaging": DualAveraging,
+    "schedule": Schedule,
+    "warm_up": Tally,
+    "tally": Tally,
+}
+NUMBERS = ("phase", "step", "phase_ended", "drawn")
+
+
+def package_version() -> str:
+    try:
+        return version("feature-eos")
+    except PackageNotFoundError:  # run from its sources
+        return "unknown"
+
+
+def write(path: str | Path, run: Run, asked: Mapping[str, Any], notes: tuple[str, ...] = ()) -> None:
+    """Write a run; `asked` is what a run that goes on must ask for too.
+
+    Raises
+    ------
+    ValueError
+        For a network whose activation is a user's own functions, which a file cannot hold.
+    OSError
+    """
+    plan, problem = run.plan, run.plan.posterior.problem
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "package": package_version(),
+        "network": network_header(problem.net),
+        "single": plan.posterior.single,
+        "plan": {name: getattr(plan, name) for name in PLAIN},
+        "langevin": asdict(plan.langevin),
+        "draws": run.draws,
+        "seconds": run.seconds,
+        "asked": dict(asked),
+        "notes": list(notes),
+        "chains": [_chain_header(chain) for chain in run.chains],
+        "counts": [sum(len(block.scalars) for block in blocks) for blocks in run.records],
+    }
+    arrays: dict[str, Any] = {
+        "header": np.array(json.dumps(header)),
+        "X": problem.X,
+        "y": problem.y,
+        "noise_variance": problem.noise_variance,
+        "z": np.stack([chain.z for chain in run.chains]),
+        "moments": np.stack([chain.moments for chain in run.chains]),
+    }
+    if plan.posterior.root is not None:
+        arrays["root"] = plan.posterior.root
+    blocks = [block for chain in run.records for block in chain]
+    if blocks:
+        everything = Record.joined(blocks)
+        arrays |= {f"draws_{name}": getattr(everything, name) for name in RECORDED}
+    write_atomically(path, lambda file: np.savez(file, **arrays))
+
+
+def read(path: str | Path) -> tuple[Run, dict[str, Any], tuple[str, ...]]:
+    """What `write` wrote: the run, what it was asked for, and the notes.
+
+    Raises
+    ------
+    ValueError
+        When the file is something else, damaged, or was written by another version.
+    """
+    try:
+        arrays = read_arrays(path)
+        header = json.loads(str(arrays["header"]))
+        kind, number, package = header.get("format"), header.get("version"), header.get("package")
+    except (KeyError, ValueError, AttributeError, RecursionError) as broken:
+        reason = "no header" if isinstance(broken, KeyError) else in_short(broken).removeprefix(f"{path} is ")
+        raise ValueError(f"{path} holds no samples of this package ({reason})") from None
+    if (kind, number, package) != (FORMAT, VERSION, package_version()):
+        raise ValueError(
+            f"{path} is {in_short(kind)!r} of version {in_short(number)} by feature-eos {in_short(package)}; "
+            f"this is feature-eos {package_version()}: read it with the version that wrote it, or sample anew"
+        )
+    try:
+        return _run(arrays, header), dict(header["asked"]), tuple(map(str, header["notes"]))
+    except KeyError as missing:
+        reason = f"it lacks {missing.args[0]!r}"
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as broken:
+        reason = in_short(broken)
+    raise ValueError(f"{path} is damaged: {reason}; sample anew, or take a copy of the file")
+
+
+def _chain_header(chain: Chain) -> dict[str, Any]:
+    header = {name: getattr(chain, name) for name in NUMBERS}
+    header |= {name: asdict(getattr(chain, name)) for name in PARTS}
+    return header | {"rng": chain.rng.bit_generator.state}
+
+
+def _run(arrays: Mapping[str, Any], header: Mapping[str, Any]) -> Run:
+    problem = Problem(network_of(header["network"]), *(arrays[name] for name in ("X", "y", "noise_variance")))
+    posterior = Posterior(problem, bool(header["single"]), arrays.get("root"))
+    plan = Plan(posterior, **header["plan"], langevin=Langevin(**header["langevin"]))
+    chains = [
+        _chain(given, z, moments)
+        for given, z, moments in zip(header["chains"], arrays["z"], arrays["moments"], strict=True)
+    ]
+    size = plan.energy().size
+    if arrays["z"].shape != (len(chains), size) or not np.isfinite(arrays["z"]).all():
+        raise ValueError(f"states have shape {arrays['z'].shape}, where {size} numbers each belong")
+    counts = [int(count) for count in header["counts"]]
+    records: list[list[Record]] = [[] for _ in chains]
+    if sum(counts):
+        everything = Record(*(arrays[f"draws_{name}"] for name in RECORDED))
+        lengths = {len(getattr(everything, name)) for name in RECORDED}
+        if lengths != {sum(counts)} or len(counts) != len(chains):
+            raise ValueError("the draws are not as many as the chains have made")
+        ends = np.cumsum(counts)
+        records = [
+            [everything.part(slice(end - count, end))] for count, end in zip(counts, ends, strict=True)
+        ]
+    return Run(plan, chains, int(header["draws"]), records, float(header["seconds"]))
+
+
+def _chain(header: Mapping[str, Any], z: Array, moments: Array) -> Chain:
+    rng = np.random.default_rng()
+    rng.bit_generator.state = header["rng"]
+    parts = {name: make(**header[name]) for name, make in PARTS.items()}
+    return Chain(z.copy(), rng, **{name: header[name] for name in NUMBERS}, **parts, moments=moments)

@@ -1,0 +1,123 @@
+"""A number from samples: its mean, its Monte Carlo error, and whether the error can be believed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.sampling import diagnostics
+from numerics.sampling.stein import controlled
+
+Array = NDArray[np.float64]
+
+MOST_RHAT = 1.01
+FEWEST_ESS = 100.0
+MOST_DIGITS = 12  # behind the point
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Estimate:
+    """A posterior mean.
+
+    Attributes
+    ----------
+    mean, error : float
+        Of the series, and the standard error of that by its effective draws.
+    ess, ess_tail : float
+        Effective draws in the bulk and in the tails.
+    rhat : float
+        Split R-hat; NaN for a single chain.
+    series : (chains, draws) array
+        What was averaged, a draw of the posterior each, or its controlled form.
+    name : str
+    without : Estimate or None
+        The same without control variates, if there are any; `plain` is it in any case.
+    """
+
+    mean: float
+    error: float
+    ess: float
+    ess_tail: float
+    rhat: float
+    series: Array
+    name: str
+    without: Estimate | None = None
+
+    @classmethod
+    def of(cls, series: Array, name: str = "", controls: Array | None = None) -> Estimate:
+        """From draws (chains, draws), with controls (k, chains, draws) if there are any."""
+        plain = cls._of(series, name, None)
+        if controls is None or len(controls) == 0:
+            return plain
+        better = controlled(series, controls)
+        return plain if better is series else cls._of(better, name, plain)
+
+    @classmethod
+    def _of(cls, series: Array, name: str, without: Estimate | None) -> Estimate:
+        enough = series.shape[1] >= diagnostics.FEWEST_DRAWS and bool(np.isfinite(series).all())
+        numbers = (
+            (
+                diagnostics.mean_error(series),
+                diagnostics.ess_bulk(series),
+                diagnostics.ess_tail(series),
+                diagnostics.rhat(series),
+            )
+            if enough
+            else (math.nan,) * 4
+        )
+        return cls(float(np.mean(series)), *numbers, series, name, without)
+
+    @property
+    def plain(self) -> Estimate:
+        return self if self.without is None else self.without
+
+    @property
+    def converged(self) -> bool:
+        """Whether chains agree and are long enough, as far as they tell."""
+        return not any(True for _ in self.doubts())
+
+    def doubts(self) -> Iterator[str]:
+        """What speaks against the error, each with what to do."""
+        plain = self.plain
+        if math.isnan(plain.ess):
+            yield "too few draws to tell an error: raise draws"
+            return
+        if not plain.rhat <= MOST_RHAT and len(self.series) > 1:
+            yield f"R-hat {plain.rhat:.3f}: chains have not met; raise draws"
+        if len(self.series) == 1:
+            yield "one chain, R-hat n/a: take chains=4"
+        if plain.ess < FEWEST_ESS:
+            yield f"{plain.ess:.0f} effective draws: raise draws"
+
+    def __float__(self) -> float:
+        return self.mean
+
+    def __str__(self) -> str:
+        doubts = "; ".join(self.doubts())
+        return short(self.mean, self.error) + (f" [not converged: {doubts}]" if doubts else "")
+
+    def __repr__(self) -> str:
+        return (
+            f"Estimate({short(self.mean, self.error)}, ess={self.ess:.0f}, ess_tail={self.ess_tail:.0f}, "
+            f"rhat={self.rhat:.4f})"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<code>{escape(str(self))}</code>"
+
+
+def short(mean: float, error: float) -> str:
+    """.3141(12): two digits of the error, on the last digits of the mean."""
+    if not (math.isfinite(mean) and math.isfinite(error) and error > 0):
+        return f"{mean:.6g}"
+    digits = min(1 - math.floor(math.log10(error)), MOST_DIGITS)
+    if round(error * 10**digits) >= 100:  # .0996 is 1.0e-1, not 100 of the last digits
+        digits -= 1
+    if digits <= 0:
+        return f"{round(mean, digits):.0f}({round(error, digits):.0f})"
+    return f"{mean:.{digits}f}({round(error * 10**digits):d})"
