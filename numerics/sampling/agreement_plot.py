@@ -8,6 +8,7 @@ from typing import Any
 from numerics.figures import GREY, MATRIX, RIDGE, SCALAR, TANGENT, new
 from numerics.sampling.estimate import Estimate
 
+TICKS = (-100, -30, -10, -3, -1, 0, 1, 3, 10, 30, 100)
 COLOURS = (GREY, TANGENT, MATRIX, SCALAR, RIDGE)
 
 
@@ -34,6 +35,8 @@ def agreement_plot(rows: Sequence[tuple[str, str, float, Estimate]]) -> Any:
     axes.invert_yaxis()
     axes.set(xlabel="theory off the sampled networks, per cent; grey: two sampling errors")
     axes.set_xscale("symlog", linthresh=1.0)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0 + 0.9 / len(observables)), ncol=4, fontsize=8)
+    axes.set_xticks(TICKS, [f"{tick:+g}" if tick else "0" for tick in TICKS])
+    axes.set_xlim(TICKS[0], TICKS[-1])
+    figure.legend(loc="outside upper center", ncol=5, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -1,8 +1,8 @@
 """Control variates whose mean is known: zero.
 
 For any field v of the weights E[div v - v.grad U] = 0 (Stein's identity), which Assaraf and Caffarel, and
-Mira, Solgi and Imparato use for Markov chains. With v = u (u.w_c) for every unit c of the first layer and a fixed
-unit vector u, and with v = W for a whole layer (derived),
+Mira, Solgi and Imparato use for Markov chains. With v = u (u.w_c) for every unit c of the first layer and a
+fixed unit vector u, and with v = W for a whole layer (derived),
 
     h_u = sum_c (u.w_c)(u.g_c) / N_1 - 1,        h_l = W_l.g_l / size - 1,        g = dU/dW,
 
