@@ -151,24 +151,24 @@ def dense_energy(K, y):
     return 0.5 * np.sum(y * np.linalg.solve(K, y)) + 0.5 * y.shape[1] * np.linalg.slogdet(K)[1]
 
 
-def one_unit():
+def one_unit(noise_variance=0.1):
     """Three data and a single erf unit of one weight: its posterior is an integral over two numbers."""
     X = np.array([0.7, -1.9, 1.2]).reshape(3, 1)
-    return Problem(fcn(1, 2.0, 2.0), X, np.array([0.9, -0.4, 0.6]), 0.1)
+    return Problem(fcn(1, 2.0, 2.0), X, np.array([0.9, -0.4, 0.6]), noise_variance)
 
 
-def one_unit_by_quadrature():
+def one_unit_by_quadrature(noise_variance=0.1):
     """alpha, <w^2>, <w^4> (whitened) and the loss of `one_unit` by a sum over a grid of (a, w)."""
-    problem = one_unit()
-    a, w = np.linspace(-9, 9, 1201), np.linspace(-8, 8, 1201)
+    problem = one_unit(noise_variance)
+    a, w = np.linspace(-9, 9, 601), np.linspace(-8, 8, 601)
     erf = np.vectorize(math.erf)
     f = math.sqrt(2.0) * a[:, None, None] * erf(math.sqrt(2.0) * w[:, None] * problem.X[:, 0])
     y = problem.y
     gap = y - f
-    log_p = -0.5 * a[:, None] ** 2 - 0.5 * w**2 - np.sum(gap**2, axis=2) / (2 * 0.1)
+    log_p = -0.5 * a[:, None] ** 2 - 0.5 * w**2 - np.sum(gap**2, axis=2) / (2 * noise_variance)
     p = np.exp(log_p - log_p.max())
     p /= p.sum()
-    alpha = float(np.sum(p * (gap @ y)) / (0.1 * y @ y))
+    alpha = float(np.sum(p * (gap @ y)) / (noise_variance * y @ y))
     loss = float(np.sum(p * np.sum(gap**2, axis=2)) / (y @ y))
     return {"alpha": alpha, "w2": float(np.sum(p * w**2)), "w4": float(np.sum(p * w**4)), "loss": loss}
 
