@@ -23,14 +23,14 @@ def weights_of(forward, seed=0):
     "row[list(pool)] = 1.0 / len(pool)",
     "row[list(pool)] = 1.0",
     "pools add up",
-    case="global pooling",
+    case="1-global pooling",
 )
 @breaks(
     FORWARD,
     "if slot >= 0:",
     "if slot >= -1:",
     "padding sees the last pixel",
-    case="overlap, padding and biases",
+    case="1-overlap, padding and biases",
 )
 @pytest.mark.parametrize("name", NAIVE)
 @pytest.mark.parametrize("outputs", [1, 2])
