@@ -27,6 +27,7 @@ class ProgressBar:
             self._close()
             self._phase = progress.phase
             self._bar = tqdm(total=progress.total, desc=progress.phase, **self.options)
+        self._bar.total = progress.total  # of Langevin dynamics it grows when the rate is reduced
         self._bar.update(progress.done - self._bar.n)
         alpha = progress.series.get(ALPHA)
         if alpha is not None and alpha.shape[1] >= diagnostics.FEWEST_DRAWS:

@@ -7,9 +7,10 @@ time nor who runs them: it can be stopped after any of them, sent to another pro
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -143,11 +144,13 @@ class Advanced:
 
 
 def advance(plan: Plan, chain: Chain, count: int) -> Advanced:
-    """Up to `count` paths of a warm-up phase, or that many draws."""
+    """Up to `count` paths of a warm-up phase, or that many draws, by a copy: a task that fails or is lost
+    leaves the chain where it was, random numbers included."""
     began = time.perf_counter()
     energy = plan.energy()
-    if chain.at is None:
-        chain = replace(chain, at=energy(chain.z))
+    at = energy(chain.z) if chain.at is None else chain.at
+    chain = copy.deepcopy(chain)  # without `at`, which nothing writes to
+    chain.at = at
     records: list[Record] = []
     for _ in range(count):
         if chain.phase == DRAWS:
@@ -211,7 +214,8 @@ def _epoch(plan: Plan, energy: Joint, chain: Chain, tally: Tally) -> None:
     chain.schedule.see(chain.at.loss)
     if not math.isfinite(chain.at.value):
         raise Unstable(
-            f"Langevin dynamics blew up in epoch {chain.schedule.epoch} at rate {chain.step:.3g}: lower rate"
+            f"Langevin dynamics blew up in epoch {chain.schedule.epoch} at rate {chain.step:.3g}; lower it, or "
+            "leave it out: then it is a share of the largest stable one"
         )
     tally.paths += 1
     tally.gradients += 1

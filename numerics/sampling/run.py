@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 
 from numerics.machine import parallel
 from numerics.sampling.adaptation import LONGEST_DESCENT, DualAveraging, clipped
-from numerics.sampling.chain import DESCENT, DRAWS, LANGEVIN, TUNING, Advanced, Chain, Plan, advance
+from numerics.sampling.chain import (
+    DESCENT,
+    DRAWS,
+    LANGEVIN,
+    TUNING,
+    Advanced,
+    Chain,
+    Plan,
+    Unstable,
+    advance,
+)
 from numerics.sampling.records import ALPHA, LOSS, RECORDED, Record, scalar_names
 
 Array = NDArray[np.float64]
@@ -93,6 +103,10 @@ class Run:
     @property
     def counted(self) -> tuple[int, int]:
         """What is done of the phase, and in all: paths, or draws."""
+        if self.phase == DESCENT and self.plan.method == LANGEVIN:
+            epochs = [chain.schedule.epoch for chain in self.chains]
+            left = [self.plan.langevin.left(chain.schedule) for chain in self.chains]
+            return sum(epochs), sum(epochs) + sum(left)
         if self.phase == DESCENT:
             return sum(chain.warm_up.paths for chain in self.chains), LONGEST_DESCENT * len(self.chains)
         if self.phase == TUNING:
@@ -129,6 +143,8 @@ class Run:
         ------
         WorkerLost
             When the executor breaks.
+        Unstable
+            When Langevin dynamics blow up; the chains stay where they were before.
         """
         with parallel.threads(1):
             if executor is not None:
@@ -153,6 +169,10 @@ class Run:
             for advanced in tasks.finish():
                 self._take(*advanced)
             return False
+        except Unstable:
+            for advanced in tasks.finish():
+                self._take(*advanced)
+            raise
         except BrokenExecutor as broken:
             raise WorkerLost(str(broken) or "a worker process ended") from None
         return True

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from numerics.machine import files, parallel
 from numerics.network import Network
 from numerics.problem import Problem
 from numerics.sampling import archive, choice, starts
-from numerics.sampling.chain import COLLAPSED, DESCENT, LANGEVIN, METHODS, Chain, Plan
+from numerics.sampling.chain import COLLAPSED, DESCENT, LANGEVIN, METHODS, Chain, Plan, Unstable
 from numerics.sampling.energies import Joint, Posterior
 from numerics.sampling.footprint import refuse_what_does_not_fit
 from numerics.sampling.langevin import Langevin, largest_rate
@@ -117,7 +118,7 @@ def sample(
     ValueError
         For what cannot be sampled, with the remedy.
     SamplingError
-        When a worker process is lost; its `samples` are what there was.
+        When a worker process is lost, or Langevin dynamics blow up; its `samples` are what there was.
     """
     problem = Problem.of(net, X, y, noise_variance)
     _refuse_widths(problem)
@@ -167,7 +168,8 @@ class _Settings:
     def asked(self) -> dict[str, Any]:
         """What a run that goes on must ask for too."""
         names = ("chains", "method", "start", "seed", "thin", "length", "reference", "precision")
-        return {name: getattr(self, name) for name in names}
+        settings = asdict(self.langevin) if self.method == LANGEVIN else None
+        return {name: getattr(self, name) for name in names} | {"langevin": settings}
 
 
 def _refuse_widths(problem: Problem) -> None:
@@ -281,20 +283,22 @@ def _finished(
             archive.write(file, run, settings.asked, tuple(notes))
             written = time.monotonic()
 
-    lost = ""
+    lost = blown_up = ""
     try:
         run.go(executor, clock, write)
     except WorkerLost as broken:
-        lost = str(broken)
-    if file is not None:
+        lost = f"a worker was lost ({broken})"
+    except Unstable as unstable:  # going on from a file would blow up again
+        blown_up = str(unstable)
+    if file is not None and not blown_up:
         archive.write(file, run, settings.asked, tuple(notes))
     samples: Samples | None = None
     with suppress(NoDraws):
         samples = Samples.of(run, settings.asked, tuple(notes))
-    if lost:
+    if lost or blown_up:
         kept = "nothing had been drawn" if samples is None else f"{samples.shape[1]} draws a chain are kept"
-        remedy = "" if file is None else f", and {file} goes on from there"
-        raise SamplingError(f"a worker was lost ({lost}); {kept}{remedy}", samples)
+        remedy = "" if file is None or blown_up else f", and {file} goes on from there"
+        raise SamplingError(f"{lost}{blown_up}; {kept}{remedy}", samples)
     if samples is None:  # interrupted in the warm-up
         raise KeyboardInterrupt
     return samples
