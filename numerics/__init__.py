@@ -14,6 +14,7 @@ from numerics.problem import Problem
 from numerics.readout_laws import THEORIES
 from numerics.sampling.agreement import Agreement, compare_to_samples
 from numerics.sampling.bar import ProgressBar, progress_bar
+from numerics.sampling.cost import SamplingCost, estimate_sampling
 from numerics.sampling.estimate import Estimate
 from numerics.sampling.langevin import Langevin
 from numerics.sampling.projections import Projections
@@ -65,6 +66,7 @@ __all__ = [
     "Receptive",
     "Row",
     "Samples",
+    "SamplingCost",
     "SamplingError",
     "Solution",
     "StationaryPoint",
@@ -77,6 +79,7 @@ __all__ = [
     "compare_to_samples",
     "datasets",
     "estimate_cost",
+    "estimate_sampling",
     "fcn",
     "from_sigma",
     "load",
