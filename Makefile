@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 # `docs` is also the name of a folder
-.PHONY: run test check docs docs-browser thumbnails notebooks mutate certify fuzz bench clean
+.PHONY: run test check docs docs-browser thumbnails notebooks mutate certify validate fuzz bench clean
 
 run: $(INSTALLED)
 	mkdir -p out
@@ -42,6 +42,10 @@ notebooks: $(INSTALLED)
 
 certify: $(INSTALLED)
 	$(BIN)/python -m pytest -m certify
+
+validate: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --editable '.[validate]'
+	$(BIN)/python -m pytest -m validate
 
 fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.fuzz --seconds 600
