@@ -59,6 +59,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/cost.py --large
 	$(BIN)/python benchmarks/peers.py cnn
 	$(BIN)/python benchmarks/peers.py fcn
+	$(BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/roots.py
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/import_time.py
