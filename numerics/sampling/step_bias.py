@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from numerics.problem import Problem
-from numerics.sampling.estimate import Estimate, short
+from numerics.sampling.estimate import Estimate
 from numerics.sampling.langevin import Langevin
 from numerics.sampling.sampler import sample
 
