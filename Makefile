@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 # `docs` is also the name of a folder
-.PHONY: run test check docs docs-browser thumbnails notebooks mutate certify fuzz bench clean
+.PHONY: run test check docs docs-browser thumbnails notebooks mutate certify validate fuzz bench clean
 
 run: $(INSTALLED)
 	mkdir -p out
@@ -43,6 +43,10 @@ notebooks: $(INSTALLED)
 certify: $(INSTALLED)
 	$(BIN)/python -m pytest -m certify
 
+validate: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --editable '.[validate]'
+	$(BIN)/python -m pytest -m validate
+
 fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.fuzz --seconds 600
 
@@ -55,6 +59,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/cost.py --large
 	$(BIN)/python benchmarks/peers.py cnn
 	$(BIN)/python benchmarks/peers.py fcn
+	$(BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/roots.py
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/import_time.py

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from feature_eos.commands import alpha, breakdown, compare, options, solve
+from feature_eos.commands import alpha, breakdown, compare, options, sample, solve
+from numerics.sampling.sampler import SamplingError
 from numerics.solutions.path import ConvergenceError
 
 LONGEST = 800  # characters of a message, which may quote what a file has in place of a number
@@ -19,12 +20,14 @@ DESCRIPTION = """
 Equations of state of finite-width networks: what they learn beyond the Gaussian process.
 
 compare and solve find the covariances and kernels that a network learns from given data (the matrix
-equations); alpha and breakdown solve the scalar equation of a two-layer CNN with a linear teacher.
+equations); sample draws networks from their posterior and sets them beside; alpha and breakdown solve
+the scalar equation of a two-layer CNN with a linear teacher.
 Results are printed to standard output, everything else to standard error.
 """
 EXAMPLES = """
   feature-eos compare --n 200 --channels 640,160,40 --plot compare.png
   feature-eos solve problem.toml
+  feature-eos sample problem.toml
 
 feature-eos COMMAND --help says what a command prints and takes, with examples
 """
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(given, "there is not enough memory; take fewer samples or smaller inputs", 2)
     except (ValueError, ImportError, OSError) as mistake:
         return _failed(given, _sentence(mistake), 2)
-    except (ConvergenceError, ArithmeticError) as failure:
+    except (ConvergenceError, SamplingError, ArithmeticError) as failure:
         return _failed(given, str(failure), 1)
     except KeyboardInterrupt:
         return _failed(given, "interrupted", 130)  # what a shell gives for an interrupt
@@ -104,6 +107,6 @@ def _parser() -> options.OneLineParser:
     commands = parser.add_subparsers(
         dest="command", title="commands", metavar="COMMAND", parser_class=options.OneLineParser
     )
-    for command in (compare, solve, alpha, breakdown):
+    for command in (compare, solve, sample, alpha, breakdown):
         command.register(commands)
     return parser

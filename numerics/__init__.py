@@ -14,12 +14,14 @@ from numerics.problem import Problem
 from numerics.readout_laws import THEORIES
 from numerics.sampling.agreement import Agreement, compare_to_samples
 from numerics.sampling.bar import ProgressBar, progress_bar
+from numerics.sampling.cost import SamplingCost, estimate_sampling
 from numerics.sampling.estimate import Estimate
 from numerics.sampling.langevin import Langevin
 from numerics.sampling.projections import Projections
 from numerics.sampling.run import Progress
 from numerics.sampling.sampler import SamplingError, sample
 from numerics.sampling.samples import Samples, load_samples
+from numerics.sampling.step_bias import StepBias, step_bias
 from numerics.series.complex_width import AlphaSeries, alpha_series
 from numerics.series.perturbation import FirstOrder
 from numerics.solutions.branches import Branches, StationaryPoint
@@ -65,10 +67,12 @@ __all__ = [
     "Receptive",
     "Row",
     "Samples",
+    "SamplingCost",
     "SamplingError",
     "Solution",
     "StationaryPoint",
     "Status",
+    "StepBias",
     "TestKernels",
     "activations",
     "alpha_series",
@@ -77,6 +81,7 @@ __all__ = [
     "compare_to_samples",
     "datasets",
     "estimate_cost",
+    "estimate_sampling",
     "fcn",
     "from_sigma",
     "load",
@@ -89,4 +94,5 @@ __all__ = [
     "solve",
     "solve_branches",
     "solve_path",
+    "step_bias",
 ]

@@ -52,6 +52,10 @@ class Problem:
             raise ValueError(f"net is a {type(net).__name__}; make a network with cnn(...) or fcn(...)")
         inputs = checks.inputs(X, net.flat)
         net.receptive_windows(inputs.shape[1])  # refuses what does not fit
+        if len(inputs) == 0 < np.size(y):
+            raise ValueError(
+                f"X has shape {np.shape(X)}, but y has entries: no axis may be empty (the prior has neither)"
+            )
         noise = checks.noise_variances(noise_variance, len(inputs))
         targets = np.array(checks.targets(y, samples=len(inputs), observed=np.isfinite(noise), prior=True))
         # pixel by pixel in memory, as the theory and the samplers want them

@@ -3,15 +3,13 @@
 P is given by its coefficients {(i, j): p_ij}, P = sum p_ij alpha^i x^j, mpmath numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import mpmath
-from sympy import Poly, discriminant
 
 from analytic.scalar.equation import Terms
-from analytic.series.roots import as_rational
-from analytic.symbols import alpha, x
+from analytic.series.discriminant import discriminant, zeros
 
 
 @dataclass(frozen=True)
@@ -45,19 +43,8 @@ def branch_points(terms: Terms, start: mpmath.mpf, digits: int) -> list[BranchPo
     """Every finite C at which two roots meet, the nearest to 1/C = 0 last."""
     with mpmath.workdps(digits + 20):
         unit_a, unit_x, scaled = _scaled(terms, start)
-        points = _meeting_points(scaled, digits + 20)
-        points.sort(key=lambda point: (-abs(point), mpmath.im(point)))
-        return [_classify(scaled, point, unit_a, unit_x) for point in points]
-
-
-def _meeting_points(scaled: Terms, digits: int) -> list[mpmath.mpc]:
-    """All zeros of the discriminant but x = 0."""
-    polynomial = sum(as_rational(p) * alpha**i * x**j for (i, j), p in scaled.items())
-    meeting = Poly(discriminant(polynomial, alpha), x)
-    coefficients = [mpmath.mpf(c.evalf(digits)) for c in meeting.all_coeffs()]
-    while coefficients[-1] == 0:  # roots at infinity, alpha -> infinity at 1/C = 0
-        coefficients.pop()
-    return mpmath.polyroots(coefficients, maxsteps=500, extraprec=4 * digits)
+        points = sorted(zeros(discriminant(scaled), digits + 20), key=lambda point: (-abs(point), point.imag))
+        return [_classify(scaled, end, double, unit_a, unit_x) for end, double in _branching(scaled, points)]
 
 
 def _scaled(terms: Terms, start: mpmath.mpf) -> tuple[mpmath.mpf, mpmath.mpf, Terms]:
@@ -73,12 +60,15 @@ def first_coefficient(terms: Terms, start: mpmath.mpf) -> mpmath.mpf:
     return -by_x / by_alpha
 
 
-def _roots_at(terms: Terms, point: mpmath.mpc) -> list[mpmath.mpc]:
+def _roots_at(terms: Terms, point: mpmath.mpc, starts: Sequence[mpmath.mpc] = ()) -> list[mpmath.mpc]:
+    """All roots alpha at x = `point`; `starts` are some near them, which only saves time."""
     degree = max(i for i, _ in terms)
     row = [sum(p * point**j for (i, j), p in terms.items() if i == k) for k in range(degree, -1, -1)]
     while row[0] == 0:
         row.pop(0)
-    return mpmath.polyroots(row, maxsteps=500, extraprec=200)
+    # turned a little, each by another angle: from real starts no complex pair would be found
+    turned = [root * mpmath.expj(mpmath.mpf(k) / 1000) for k, root in enumerate(starts, 1)]
+    return mpmath.polyroots(row, maxsteps=500, extraprec=200, roots_init=turned)
 
 
 # How close to the end of the line the continuation stops. The two roots that meet there are then
@@ -89,33 +79,70 @@ SHORT_OF_THE_END = mpmath.mpf("1e-6")
 def _continue(terms: Terms, end: mpmath.mpc) -> list[tuple[mpmath.mpc, mpmath.mpc]]:
     """The root that is 1 at x = 0, followed along the straight line towards `end`.
 
-    A step is taken only if the root has moved by less than a quarter of its distance to the next
-    root; otherwise it is halved, so that a root is not exchanged for its neighbour.
+    A step is taken only if the root's tangent, from either end of the step, misses the root at the other
+    end by less than a quarter of the distance to the next root; otherwise it is halved, so that a root is not
+    exchanged for its neighbour. A neighbour that stays close all the way does not make the steps short.
     """
     path = [(mpmath.mpc(0), mpmath.mpc(1))]
     position, step = mpmath.mpf(0), mpmath.mpf(1) / 16
     last = 1 - SHORT_OF_THE_END
+    known: list[mpmath.mpc] = []
+    slope = _slope(terms, *path[0])
     while position < last:
         trial = min(position + step, last)
-        roots = sorted(_roots_at(terms, trial * end), key=lambda root: abs(root - path[-1][1]))
+        before, ahead = path[-1][1], (trial - position) * end
+        predicted = before + slope * ahead
+        roots = _roots_at(terms, trial * end, known)
+        roots.sort(key=lambda root: abs(root - predicted))
         gap = min(abs(roots[0] - other) for other in roots[1:])
-        if abs(roots[0] - path[-1][1]) > gap / 4:
+        after = _slope(terms, trial * end, roots[0]) if gap else mpmath.inf
+        if max(abs(roots[0] - predicted), abs(roots[0] - after * ahead - before)) > gap / 4:
             step /= 2
+            if step < mpmath.eps:
+                raise ArithmeticError(
+                    f"the physical root meets another {mpmath.nstr(trial, 6)} of the way to a double root, "
+                    "and cannot be followed there"
+                )
             continue
         path.append((trial * end, roots[0]))
+        known, slope = roots, after
         position, step = trial, 2 * step
     return path
 
 
-def _classify(terms: Terms, end: mpmath.mpc, unit_a: mpmath.mpf, unit_x: mpmath.mpf) -> BranchPoint:
+def _slope(terms: Terms, point: mpmath.mpc, root: mpmath.mpc) -> mpmath.mpc:
+    """d alpha/dx of a root."""
+    by_x = mpmath.fsum(j * p * root**i * point ** (j - 1) for (i, j), p in terms.items() if j)
+    return -by_x / mpmath.fsum(i * p * root ** (i - 1) * point**j for (i, j), p in terms.items() if i)
+
+
+def _branching(terms: Terms, points: Iterable[mpmath.mpc]) -> Iterator[tuple[mpmath.mpc, mpmath.mpc]]:
+    """Of the points where roots meet those where they branch (dP/dx != 0), with the double root.
+
+    It is the zero of dP/dalpha that P vanishes at, and need not belong to the closest pair of roots nearby:
+    roots much smaller than alpha_GP are closer to one another.
+    """
+    along_alpha = {(i - 1, j): i * p for (i, j), p in terms.items() if i}
+    along_x = {(i, j - 1): j * p for (i, j), p in terms.items() if j}
+    for point in points:
+        double = min(_roots_at(along_alpha, point), key=lambda root: _rest(terms, root, point))
+        if _rest(along_x, double, point) > mpmath.mpf(10) ** (-mpmath.mp.dps // 3):
+            yield point, double
+
+
+def _rest(terms: Terms, root: mpmath.mpc, point: mpmath.mpc) -> mpmath.mpf:
+    """|P| over the sum of its terms' sizes."""
+    parts = [p * root**i * point**j for (i, j), p in terms.items()]
+    return abs(mpmath.fsum(parts)) / mpmath.fsum(parts, absolute=True)
+
+
+def _classify(
+    terms: Terms, end: mpmath.mpc, double: mpmath.mpc, unit_a: mpmath.mpf, unit_x: mpmath.mpf
+) -> BranchPoint:
     path = _continue(terms, end)
-    roots = _roots_at(terms, path[-1][0])
-    pairs = [(abs(p - q), p, q) for i, p in enumerate(roots) for q in roots[:i]]
-    _, first, second = min(pairs, key=lambda pair: pair[0])
-    near, followed = (first + second) / 2, path[-1][1]
-    slope = {(i - 1, j): i * p for (i, j), p in terms.items() if i}
-    double = min(_roots_at(slope, end), key=lambda root: abs(root - near))
-    others = [root for root in roots if root not in (first, second)]
+    followed = path[-1][1]
+    first, second, *others = sorted(_roots_at(terms, path[-1][0]), key=lambda root: abs(root - double))
+    near = (first + second) / 2
     physical = all(abs(followed - near) < abs(followed - root) for root in others)
     alpha_double, alpha_followed = unit_a * double, unit_a * followed
     meets = "is one of the two roots that meet" if physical else "stays away from the meeting roots"
@@ -182,13 +209,13 @@ def candidates_near(terms: Terms, coefficients: Sequence[mpmath.mpf]) -> list[mp
 def all_double_roots(terms: Terms, start: mpmath.mpf) -> list[mpmath.mpc]:
     """Every x at which roots meet, as zeros of the discriminant; nearest first, upper half plane.
 
-    Complete, but a resultant with long numbers: for branch points so close to one another that a square
-    root does not describe the series between them.
+    Complete: for branch points so close to one another that a square root does not describe the series
+    between them.
     """
     with mpmath.workdps(mpmath.mp.dps + 20):
         _, unit_x, scaled = _scaled(terms, start)
-        points = _meeting_points(scaled, mpmath.mp.dps)
-        return sorted((unit_x * point for point in points if mpmath.im(point) >= 0), key=abs)
+        points = zeros(discriminant(scaled), mpmath.mp.dps)
+        return sorted((unit_x * point for point in points if point.imag >= 0), key=abs)
 
 
 def _double_root(terms: Terms, root: mpmath.mpc, x0: mpmath.mpc, unit: mpmath.mpf) -> mpmath.mpc | None:
@@ -223,8 +250,8 @@ def classify_nearest(
 ) -> BranchPoint:
     """The nearest candidate that the physical root reaches on a straight line from 1/C = 0."""
     unit_a, unit_x, scaled = _scaled(terms, start)
-    for point in candidates:
-        found = _classify(scaled, point / unit_x, unit_a, unit_x)
+    for end, double in _branching(scaled, (point / unit_x for point in candidates)):
+        found = _classify(scaled, end, double, unit_a, unit_x)
         if found.physical:
             return found
     raise ArithmeticError(

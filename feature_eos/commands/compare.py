@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from feature_eos.commands import options, report, terminal
+from feature_eos.commands import sample as sampling
 from numerics import checks, datasets, plots
 from numerics.compare import compare
 from numerics.costs.cost import GIGABYTE, typical_gradients
@@ -18,6 +19,7 @@ from numerics.datasets import Dataset
 from numerics.machine import files
 from numerics.network import cnn
 from numerics.readout_laws import LAWS
+from numerics.sampling.agreement import compare_to_samples
 
 CHANNELS = "2560,1280,640,320,160,80"
 DESCRIPTION = """
@@ -30,6 +32,7 @@ equations; and, below, the C under which first order in 1/C is off by 5 % and 50
 """
 EXAMPLES = """
   feature-eos compare --n 200 --channels 640,160,40 --plot compare.png
+  feature-eos compare --n 200 --n-patches 4 --patch-size 16 --channels 160,80,40 --sample 100
   feature-eos compare --data mine.npz --noise-variance 0.05 --out mine-table.npz
 """
 
@@ -63,6 +66,13 @@ def register(commands: Any) -> None:
     )
     theory = add.add_argument_group("theory")
     options.add_channels(theory, CHANNELS, "widths C; infinity is in the table anyway")
+    theory.add_argument(
+        "--sample",
+        metavar="DRAWS",
+        type=options.whole(4),
+        help="draw networks from their exact posterior too, so many of each of 4 chains per C: dots on the "
+        "plot and a table of how far every theory is off",
+    )
     output = add.add_argument_group("output")
     options.add_plot(output, "alpha, what is learned, and the errors over C")
     options.add_out(output, "the table, Sigma at each C and the settings")
@@ -93,8 +103,16 @@ def _compare(given: argparse.Namespace) -> None:
 
         result = compare(net, data, given.noise_variance, widths, progress, not given.no_memory_check)
     terminal.say(report.text(result))
+    sampled = []
+    if given.sample:
+        sampled = sampling.dots(result.solutions, data.w_star, given.sample, given.seed or 0)
+        for sol, (_, samples, direction) in zip(result.solutions, sampled, strict=True):
+            test = (data.X_test, data.y_test) if len(data.X_test) else (None, None)
+            agreement = compare_to_samples(sol, samples, direction, *test)
+            terminal.say("\n".join(["", f"C = {sol.width:g}", *sampling.table(agreement)]))
     if given.plot:
-        plots.save(plots.comparison(result), given.plot)
+        dots = [(width, one.alpha, one.overlap(direction)) for width, one, direction in sampled]
+        plots.save(plots.comparison(result, dots), given.plot)
     if given.out:
         report.save(result, given.out)
     for path in targets:

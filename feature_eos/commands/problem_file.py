@@ -41,8 +41,12 @@ Table = dict[str, Any]
 Array = NDArray[np.float64]
 
 KINDS: dict[str, Callable[..., Network]] = {"cnn": cnn, "fcn": fcn}
-SECTIONS = ("noise_variance", "network", "data", "solve", "output")
+SECTIONS = ("noise_variance", "network", "data", "solve", "sample", "output")
 SOLVE_KEYS = ("widths", "theory", "method", "tol", "max_iter", "check_memory")
+SAMPLE_KEYS = (
+    *("draws", "chains", "widths", "method", "start", "seed", "thin", "path_length", "reference"),
+    *("precision", "check_memory"),
+)
 OUTPUT_KEYS = ("folder", "plots")
 FILE_KEYS = ("file", "X", "y", "X_test", "y_test", "shape")
 RANGE_KEYS = ("from", "to", "count")
@@ -51,6 +55,7 @@ ELSEWHERE = (
     | dict.fromkeys(("kind", "activation", "windows", "bias_variance"), "in [network]")
     | dict.fromkeys(("dataset", *FILE_KEYS), "in [data]")
     | dict.fromkeys(SOLVE_KEYS[2:], "in [solve]")
+    | dict.fromkeys(("draws", "chains", "thin", "path_length", "precision"), "in [sample]")
     | dict.fromkeys(OUTPUT_KEYS, "in [output]")
 )
 MOST_WIDTHS = 10_000
@@ -70,6 +75,8 @@ class ProblemFile:
         Of a path; the network's own alone without one.
     options : dict
         theory, method, tol, max_iter, check_memory, as in `numerics.solve`, those that are given.
+    sample : dict
+        Arguments of `numerics.sample` that are given, and widths.
     folder : Path
         For the results.
     plots : bool
@@ -83,6 +90,7 @@ class ProblemFile:
     noise_variance: Any
     widths: tuple[Any, ...]
     options: Table
+    sample: Table
     folder: Path
     plots: bool
 
@@ -117,6 +125,11 @@ def read(path: str | Path) -> ProblemFile:
         noise = read_array(noise, "noise_variance", folder)
     solve = _section(content, "solve", required=False)
     _known(solve, SOLVE_KEYS, "[solve]")
+    sample = _section(content, "sample", required=False)
+    _known(sample, SAMPLE_KEYS, "[sample]")
+    _flag(sample.get("check_memory", True), "check_memory in [sample]")
+    if "widths" in sample:
+        sample = {**sample, "widths": _widths(sample["widths"], "[sample]")}
     output = _section(content, "output", required=False)
     _known(output, OUTPUT_KEYS, "[output]")
     options = {key: solve[key] for key in SOLVE_KEYS[1:] if key in solve}
@@ -128,8 +141,9 @@ def read(path: str | Path) -> ProblemFile:
         X_test=X_test,
         y_test=y_test,
         noise_variance=noise,
-        widths=_widths(solve["widths"]) if "widths" in solve else (net.widths,),
+        widths=_widths(solve["widths"], "[solve]") if "widths" in solve else (net.widths,),
         options=options,
+        sample=sample,
         folder=folder
         / Path(_text(output.get("folder", f"out/{source.stem}"), "folder in [output]")).expanduser(),
         plots=_flag(output.get("plots", True), "plots in [output]"),
@@ -267,25 +281,26 @@ def _reshaped(array: Array | None, shape: Any, name: str) -> Array | None:
     return array.reshape(len(array), *wanted)
 
 
-def _widths(given: Any) -> tuple[Any, ...]:
+def _widths(given: Any, section: str) -> tuple[Any, ...]:
     """A list of widths, or a geometric range."""
     if isinstance(given, Mapping):
-        _known(given, RANGE_KEYS, "widths of [solve]")
+        _known(given, RANGE_KEYS, f"widths of {section}")
         for key in RANGE_KEYS:
             if key not in given:
                 raise ValueError(
-                    f"{key} is missing in widths of [solve]: {{from = 30000, to = 90, count = 49}}"
+                    f"{key} is missing in widths of {section}: {{from = 30000, to = 90, count = 49}}"
                 )
-        start, stop = (checks.positive(given[key], f"{key} in widths of [solve]") for key in ("from", "to"))
-        steps = checks.count(given["count"], "count in widths of [solve]")
+        start, stop = (checks.positive(given[key], f"{key} in widths of {section}") for key in ("from", "to"))
+        steps = checks.count(given["count"], "count in widths of {section}")
         if steps > MOST_WIDTHS:
             raise ValueError(
-                f"count={given['count']} in widths of [solve]: each is solved for; at most {MOST_WIDTHS}"
+                f"count={given['count']} in widths of {section}: each is solved for; at most {MOST_WIDTHS}"
             )
         return tuple(float(width) for width in np.geomspace(start, stop, steps))
     if not isinstance(given, list) or not given:
         raise ValueError(
-            f"widths={given!r} in [solve] must be a list of widths, or {{from = 30000, to = 90, count = 49}}"
+            f"widths={given!r} in {section} must be a list of widths, or "
+            "{from = 30000, to = 90, count = 49}"
         )
     return tuple(given)
 

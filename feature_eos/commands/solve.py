@@ -92,7 +92,7 @@ def _solve(given: argparse.Namespace) -> None:
     _refuse_the_same_width_twice(targets)
     X_test, y_test = _test_set(asked, problem)
     if asked.plots:
-        _need_matplotlib()
+        need_matplotlib()
     folder = results.usable_folder(Path(given.folder) if given.folder else asked.folder)
     for name in (results.TABLE, *(PICTURES if asked.plots else ())):
         files.usable_target(folder / name)
@@ -143,7 +143,7 @@ def _test_set(asked: ProblemFile, problem: Problem) -> tuple[Array | None, Array
     return X, y[:, 0] if problem.one_output else y
 
 
-def _need_matplotlib() -> None:
+def need_matplotlib() -> None:
     from numerics import plots
 
     plots.new((1.0, 1.0))

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
 from numerics.sampling.agreement_plot import agreement_plot
-from numerics.sampling.estimate import Estimate, short
+from numerics.sampling.estimate import REMEDY, Estimate, short
 from numerics.sampling.samples import Samples
 from numerics.solutions.solution import Solution
 from numerics.solutions.summary import aligned
@@ -100,7 +100,9 @@ class Agreement(Sequence[Compared]):
         return agreement_plot([(row.observable, row.theory, row.off, row.sampled) for row in self.rows])
 
     def __str__(self) -> str:
-        doubts = {f"  ? {row.observable}: {doubt}" for row in self.rows for doubt in row.sampled.doubts()}
+        doubts = {
+            f"  ? {row.observable}: {doubt}; {REMEDY}" for row in self.rows for doubt in row.sampled.doubts()
+        }
         return "\n".join([*aligned(self.cells), *sorted(doubts)])
 
     def _repr_html_(self) -> str:

@@ -18,6 +18,7 @@ class ProgressBar:
     """
 
     def __init__(self, **options: Any):
+        self.name = options.pop("desc", "")
         self.options = {"leave": False, "unit": "", **options}
         self._bar: Any = None
         self._phase = ""
@@ -26,7 +27,9 @@ class ProgressBar:
         if progress.phase != self._phase or self._bar is None:
             self._close()
             self._phase = progress.phase
-            self._bar = tqdm(total=progress.total, desc=progress.phase, **self.options)
+            self._bar = tqdm(
+                total=progress.total, desc=f"{self.name} {progress.phase}".strip(), **self.options
+            )
         self._bar.total = progress.total  # of Langevin dynamics it grows when the rate is reduced
         self._bar.update(progress.done - self._bar.n)
         alpha = progress.series.get(ALPHA)

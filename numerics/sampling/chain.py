@@ -202,7 +202,8 @@ def _draw(plan: Plan, energy: Any, chain: Chain) -> Record:
         return record_of(plan.posterior, chain.at)
     if plan.method == JOINT:
         return record_of(plan.posterior, _redraw(energy, chain))
-    return record_of(plan.posterior, Collapsed(plan.posterior)(chain.z[: energy.hidden]))
+    record = record_of(plan.posterior, Collapsed(plan.posterior)(chain.z[: energy.hidden]))
+    return record.with_loss(energy.loss(chain.z))  # its own: that is where the step's bias is
 
 
 def _epoch(plan: Plan, energy: Joint, chain: Chain, tally: Tally) -> None:

@@ -164,6 +164,13 @@ class Joint:
         value = value if math.isfinite(value) else math.inf
         return JointEvaluation(value, gradient, tuple(slopes), loss)
 
+    def loss(self, z: Array) -> float:
+        """Mean square of y - f of the network of a state, over that of y."""
+        posterior = self.posterior
+        Phi = posterior.forward(posterior.coordinates.weights(z)).features
+        gap = posterior.noise_std[:, None] * (Phi @ self.readout(z) - posterior.Y)
+        return float(np.sum(gap**2)) / posterior.problem.target_norm2
+
     def readout(self, z: Array) -> Array:
         """(P, D): a of a state."""
         return z[self.hidden :].reshape(self.posterior.readout_shape)

@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 
 MOST_RHAT = 1.01
 FEWEST_ESS = 100.0
+REMEDY = "raise draws"
 MOST_DIGITS = 12  # behind the point
 
 
@@ -82,24 +83,25 @@ class Estimate:
         return not any(True for _ in self.doubts())
 
     def doubts(self) -> Iterator[str]:
-        """What speaks against the error, each with what to do."""
+        """What speaks against the error; `REMEDY` is what to do."""
         plain = self.plain
         if math.isnan(plain.ess):
-            yield "too few draws to tell an error: raise draws"
+            yield "too few draws to tell an error"
             return
         if not plain.rhat <= MOST_RHAT and len(self.series) > 1:
-            yield f"R-hat {plain.rhat:.3f}: chains have not met; raise draws"
+            yield f"R-hat {plain.rhat:.3f}"
         if len(self.series) == 1:
-            yield "one chain, R-hat n/a: take chains=4"
+            yield "one chain, R-hat n/a (take chains=4)"
         if plain.ess < FEWEST_ESS:
-            yield f"{plain.ess:.0f} effective draws: raise draws"
+            yield f"{plain.ess:.0f} effective draws"
 
     def __float__(self) -> float:
         return self.mean
 
     def __str__(self) -> str:
-        doubts = "; ".join(self.doubts())
-        return short(self.mean, self.error) + (f" [not converged: {doubts}]" if doubts else "")
+        doubts = ", ".join(self.doubts())
+        note = f" [not converged: {doubts}; {REMEDY}]" if doubts else ""
+        return short(self.mean, self.error) + note
 
     def __repr__(self) -> str:
         return (

@@ -10,7 +10,8 @@ v = 2 sigma^2/gamma. In weights whitened by their prior it is (derived)
 so one eta for all layers moves weights of large fan-in faster: tau of the input weights is far below that of
 the readout, which limits eta, and what is learned in them takes 10^4 to 10^6 steps. With a step per layer
 every layer moves at the readout's tau. There is no Metropolis step: the law is wrong by O(eta), the loss
-first. A bias moves at the tau of its layer's weights. It is here to be the paper's dynamics, not to be fast.
+first (`numerics.sampling.step_bias`). A bias moves at the tau of its layer's weights. It is here to be the
+paper's dynamics, not to be fast.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -286,6 +287,29 @@ class Observed(ABC):
             for passed in map(forward, self._networks())
         ]
         return Projections(np.array(found).reshape(*self.shape, -1))
+
+    def correlations(self, X: ArrayLike | None = None) -> dict[str, Estimate]:
+        """How far units depend on one another along the top direction of every layer: of Sigma for the first,
+        of the kernel K at inputs X (by default the training inputs) above. Zero for independent units.
+
+        "layer l": mean product of two units over their variance; "layer l, squares": the same of their
+        squares, less their means; "layers l and l + 1, squares": correlation of the squares of two units of
+        neighbouring layers.
+        """
+        size = self.problem.input_shape[1]
+        tops = [np.linalg.eigh(self.overlap_ratio)[1][:size, -1]]
+        inputs = self.problem.X if X is None else X
+        tops += [np.linalg.eigh(kernels.K)[1][:, -1] for kernels in self.kernels_at(inputs)]
+        each = [self.projections(top, layer, inputs) for layer, top in enumerate(tops)]
+        found: dict[str, Estimate] = {}
+        for layer, one in enumerate(each):
+            if one.values.shape[2] > 1:
+                found[f"layer {layer}"] = one.pair_correlation
+                found[f"layer {layer}, squares"] = one.square_correlation
+        for layer, (below, above) in enumerate(pairwise(each)):
+            name = f"layers {layer} and {layer + 1}, squares"
+            found[name] = Estimate.of(below.square_covariance(above), name)
+        return found
 
     def _networks(self) -> Iterator[list[Array]]:
         """Hidden weights of every draw, whitened by their prior."""

@@ -121,7 +121,7 @@ def sample(
         When a worker process is lost, or Langevin dynamics blow up; its `samples` are what there was.
     """
     problem = Problem.of(net, X, y, noise_variance)
-    _refuse_widths(problem)
+    refuse_widths(problem)
     settings = _Settings(draws, chains, method, start, seed, thin, path_length, reference, precision)
     if check_memory:
         refuse_what_does_not_fit(problem, settings.draws, settings.chains, parallel.thread_count())
@@ -172,7 +172,8 @@ class _Settings:
         return {name: getattr(self, name) for name in names} | {"langevin": settings}
 
 
-def _refuse_widths(problem: Problem) -> None:
+def refuse_widths(problem: Problem) -> None:
+    """A ValueError where units cannot be counted."""
     for width in problem.widths:
         if math.isinf(width) or width != int(width):
             raise ValueError(

@@ -118,7 +118,8 @@ class Predictive(ABC):
         if not return_std:
             return self._like_y(self._output_mean(X))
         mean, variance = self._output_variance(X)
-        std = np.sqrt(np.broadcast_to(variance.reshape(len(mean), -1), mean.shape) + noise)
+        each = variance[:, None] if variance.ndim == 1 else variance
+        std = np.sqrt(np.broadcast_to(each, mean.shape) + noise)
         return self._like_y(mean), self._like_y(std)
 
     def alpha_test(self, X_test: ArrayLike, y_test: ArrayLike) -> float:

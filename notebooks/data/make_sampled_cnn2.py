@@ -1,0 +1,95 @@
+"""Networks of Fig. 3 sampled from their exact posterior: n = 800 and 1600, N = 20, S = 64, over C.
+
+    python notebooks/data/make_sampled_cnn2.py [C ...]
+
+writes sampled_cnn2.npz, width by width; a second call goes on where the first one stopped, in the middle of a
+width too. On two cores a width takes from two minutes (n = 800, C = 80) to half an hour (n = 1600, C = 1280).
+"""
+
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from recording import Recording
+
+from numerics import cnn, datasets, progress_bar, sample
+
+SIZES, CHANNELS = (800, 1600), (640, 320, 160, 80, 1280)
+DRAWS, CHAINS, NOISE_VARIANCE, N_TEST = 100, 4, 0.1, 1000
+BINS = np.linspace(-1.6, 1.6, 161)  # of projections, in weights
+HERE = Path(__file__).parent
+
+
+def main(channels):
+    out = HERE.parent.parent / "out"
+    out.mkdir(exist_ok=True)
+    record = Recording(
+        HERE / "sampled_cnn2.npz",
+        made_by="notebooks/data/make_sampled_cnn2.py",
+        network="cnn(C, weight_variance=2, readout_variance=2, erf), N = 20, S = 64",
+        data=f"make_linear_cnn(n, 20, 64, seed=0, n_test={N_TEST})",
+        noise_variance=NOISE_VARIANCE,
+        draws=DRAWS,
+        chains=CHAINS,
+    )
+    there = set(zip(record.columns.get("n", []), record.columns.get("C", []), strict=True))
+    for C in channels:
+        for n in SIZES:
+            if (n, C) not in there:
+                record.append(sampled(n, C, out / f"sampled-{n}-{C}.npz"))
+
+
+def sampled(n, C, checkpoint):
+    data = datasets.make_linear_cnn(n, 20, 64, seed=0, n_test=N_TEST)
+    began = time.perf_counter()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        samples = sample(
+            cnn(C),
+            data.X,
+            data.y,
+            NOISE_VARIANCE,
+            draws=DRAWS,
+            chains=CHAINS,
+            executor=executor,
+            checkpoint=checkpoint,
+            callback=progress_bar,
+        )
+    seconds = time.perf_counter() - began
+    print(f"n = {n}, C = {C}, {seconds:.0f} s\n{samples}", flush=True)
+    random = np.random.default_rng(1).standard_normal(64)
+    row = {"n": n, "C": C, "seconds": seconds}
+    estimates = {
+        "alpha": samples.alpha,
+        "overlap": samples.overlap(data.w_star),
+        "random_overlap": samples.overlap(random),
+        "trace_Sigma": samples.hidden_variance(0),
+        "train_loss": samples.train_loss,
+        "train_error": samples.train_error,
+        "readout_load": samples.readout_load,
+        "output_variance": samples.output_variance,
+        "test_error": samples.test_error(data.X_test, data.y_test),
+        "kurtosis": samples.projections(data.w_star).excess_kurtosis,
+        "random_kurtosis": samples.projections(random).excess_kurtosis,
+    }
+    for name, estimate in estimates.items():
+        plain = estimate.plain
+        row |= {name: estimate.mean, f"{name}_error": estimate.error, f"{name}_plain_error": plain.error}
+        row |= {f"{name}_ess": plain.ess, f"{name}_rhat": plain.rhat}
+    for name, direction in (("histogram", data.w_star), ("random_histogram", random)):
+        density, error, _ = samples.projections(direction).histogram(BINS)
+        row |= {name: density, f"{name}_error": error}
+    row["bins"] = BINS
+    row["eigenvalues"] = samples.overlap_eigenvalues
+    row["control_z"] = max(abs(c.mean / c.error) for c in samples.check().values())
+    for name in ("step", "acceptance", "divergences", "gradients", "warm_up_gradients"):
+        row[name] = getattr(samples.report, name)
+    row["worker_seconds"] = samples.report.seconds
+    row["single"] = samples.report.precision == "single"
+    return row
+
+
+if __name__ == "__main__":
+    main([int(given) for given in sys.argv[1:]] or CHANNELS)
