@@ -254,7 +254,8 @@ class Observed(ABC):
                 total[0] = total[0] + h @ h.T / h.shape[1]
                 total[1] = total[1] + Q @ Q.T
                 total[2] = total[2] + h.mean(axis=1)
-        return tuple(LayerKernels(K / count, Q / count, mean / count) for K, Q, mean in sums)
+        odd = forward.activation.odd
+        return tuple(_kernels(K / count, Q / count, mean / count, odd) for K, Q, mean in sums)
 
     def projections(self, direction: ArrayLike, layer: int = 0, X: ArrayLike | None = None) -> Projections:
         """Projections of every unit of a layer, over all draws and chains: the histograms of Figs. 2 to 6.
@@ -316,6 +317,13 @@ class Observed(ABC):
         flat = self.draws.weights.reshape(-1, self.draws.weights.shape[2])
         for weights in flat:
             yield self.posterior.coordinates.split(weights)
+
+
+def _kernels(second: Array, Q: Array, mean: Array, odd: bool) -> LayerKernels:
+    """Covariance and mean from the second moment; of an odd activation the mean is known to be zero."""
+    if odd:
+        return LayerKernels(second, Q, np.zeros_like(mean))
+    return LayerKernels(second - np.multiply.outer(mean, mean), Q, mean)
 
 
 def _pixel_major(rows: NDArray[Any], samples: int) -> Array:

@@ -25,7 +25,7 @@ from numerics.sampling.chain import (
     Advanced,
     Chain,
     Plan,
-    Unstable,
+    Stopped,
     advance,
 )
 from numerics.sampling.records import ALPHA, LOSS, RECORDED, Record, scalar_names
@@ -143,8 +143,8 @@ class Run:
         ------
         WorkerLost
             When the executor breaks.
-        Unstable
-            When Langevin dynamics blow up; the chains stay where they were before.
+        Stopped
+            When a chain cannot go on; the chains stay where they were before.
         """
         with parallel.threads(1):
             if executor is not None:
@@ -169,7 +169,7 @@ class Run:
             for advanced in tasks.finish():
                 self._take(*advanced)
             return False
-        except Unstable:
+        except Stopped:
             for advanced in tasks.finish():
                 self._take(*advanced)
             raise

@@ -100,7 +100,12 @@ def test_what_does_not_vary_and_what_is_too_short():
     assert math.isnan(with_nan.mean)
 
 
-@breaks(DIAGNOSTICS, "spread / math.sqrt(ess_mean(series))", "spread / ess_mean(series) ** 0.45", "errors 40 % high")
+@breaks(
+    DIAGNOSTICS,
+    "spread / math.sqrt(ess_mean(series))",
+    "spread / ess_mean(series) ** 0.45",
+    "errors 40 % high",
+)
 def test_two_errors_cover_the_truth_in_95_per_cent():
     rng = np.random.default_rng(3)
     repeats, inside = 300, 0
@@ -120,7 +125,12 @@ def drawn_with_controls(rng, chains_, draws, noise=0.1):
     return 3 + 0.8 * controls[0] - 1.5 * controls[1] + noise * g[0] * g[1], controls
 
 
-@breaks("numerics/sampling/stein.py", "for fitted, applied in (parts, parts[::-1]):", "for fitted, applied in (parts,):", "half of the draws uncontrolled")
+@breaks(
+    "numerics/sampling/stein.py",
+    "for fitted, applied in (parts, parts[::-1]):",
+    "for fitted, applied in (parts,):",
+    "half of the draws uncontrolled",
+)
 @pytest.mark.parametrize("count", [4, 1])
 def test_control_variates_take_the_variance_and_leave_the_mean(count):
     rng = np.random.default_rng(5)
@@ -146,7 +156,12 @@ def test_with_few_draws_there_are_no_controls():
     assert Estimate.of(series, "", controls[:0]).without is None
 
 
-@breaks("numerics/sampling/stein.py", "np.mean(along * pull, axis=-1) - 1.0", "np.mean(along * pull, axis=-1)", "Stein's -1")
+@breaks(
+    "numerics/sampling/stein.py",
+    "np.mean(along * pull, axis=-1) - 1.0",
+    "np.mean(along * pull, axis=-1)",
+    "Stein's -1",
+)
 @breaks(
     "numerics/sampling/records.py",
     "float(np.mean(W * (W + slope))) - 1.0 for",

@@ -105,7 +105,7 @@ def test_a_prior_s_predictive_variance_is_the_kernel():
 
 
 def test_five_starts_agree():
-    """The prior, three times as far out, zero, all units alike and large, and two units against the others."""
+    """The prior, three times as far out, zero, all units alike and large, and one against two."""
     problem = NAIVE["two-layer cnn"].problem(noise_variance=0.1, n=8)
     posterior = Posterior(problem)
     size = posterior.coordinates.size

@@ -165,7 +165,9 @@ def test_gradients_by_differences_of_order_two(name, activation, kind):
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
 
 
-@pytest.mark.parametrize("name", ["two-layer cnn", "two-layer fcn with biases", "overlap, padding and biases"])
+@pytest.mark.parametrize(
+    "name", ["two-layer cnn", "two-layer fcn with biases", "overlap, padding and biases"]
+)
 def test_energies_are_those_of_dense_matrices(name):
     """Up to the constant that does not depend on the weights; more data than features, and fewer."""
     naive = NAIVE[name]

@@ -52,7 +52,9 @@ class Given:
         return 0.0 if bounds else self.threshold
 
     def standard_normal(self, size):
-        return self.momenta.standard_normal(size) if hasattr(self.momenta, "standard_normal") else self.momenta
+        return (
+            self.momenta.standard_normal(size) if hasattr(self.momenta, "standard_normal") else self.momenta
+        )
 
 
 def chains_of(energy, size, draws, step, observe, chains=4, **options):
@@ -85,7 +87,9 @@ def test_moments_of_a_correlated_gaussian():
 
 
 @breaks(HMC, "cosine * p - sine * position", "cosine * p + sine * position", "a sign in the rotation")
-@breaks(HMC, "math.exp(min(0.0, -error))", "math.exp(min(0.0, -0.5 * error))", "square root of the acceptance")
+@breaks(
+    HMC, "math.exp(min(0.0, -error))", "math.exp(min(0.0, -0.5 * error))", "square root of the acceptance"
+)
 def test_moments_of_a_skewed_law_by_quadrature():
     grid = np.linspace(-8, 8, 20001)
     p = np.exp(-(grid**4 / 4 - grid + 0.5 * grid**2))
@@ -126,9 +130,8 @@ def test_a_path_runs_back_when_its_momentum_is_turned(steps):
 
 @breaks(
     "numerics/sampling/energies.py",
-    "gradient = coordinates.slope([W + slope for W, slope in zip(weights, slopes, strict=True)])\n        return",
-    "gradient = coordinates.slope([W + 1.5 * slope for W, slope in zip(weights, slopes, strict=True)])\n"
-    "        return",
+    "for W, slope in zip(weights, slopes, strict=True)])\n        return",
+    "for W, slope in zip(weights, [1.5 * g for g in slopes], strict=True)])\n        return",
     "kicks of one and a half gradients",
 )
 @breaks(HMC, "p = p - 0.5 * h * (here.gradient - position)\n        if", "if", "one kick a step")
@@ -171,7 +174,12 @@ def test_steps_and_lengths_vary_about_what_was_asked():
     assert transition(target, z, target(z), 0.6, rng, length=0.1).gradients == 1
 
 
-@breaks(HMC, "if not here.value - before <= DIVERGED:", "if here.value - before > DIVERGED:", "NaN is no divergence")
+@breaks(
+    HMC,
+    "if not here.value - before <= DIVERGED:",
+    "if here.value - before > DIVERGED:",
+    "NaN is no divergence",
+)
 @pytest.mark.parametrize("wall", [math.nan, math.inf, 1e5])
 def test_a_path_that_runs_away_is_given_up(wall):
     steep = Target(
@@ -250,4 +258,4 @@ def test_a_descent_that_cannot_move_ends_too():
         z, at = path.z, path.at
     assert len(descent.values) == 60
     assert descent.step < 1e-4
-    assert hmc.LARGEST_STEP < math.pi / 4
+    assert math.pi / 4 > hmc.LARGEST_STEP

@@ -42,7 +42,9 @@ def test_it_is_the_integral_over_the_readout(n, width):
     for seed in range(3):
         W = np.random.default_rng(seed).standard_normal((1, width))
         values.append(energy(W.ravel()).value - 0.5 * np.sum(W**2) - minus_log_integral(problem, W))
-    np.testing.assert_allclose(values, 0.0, atol=1e-9)  # the constant is that of y's own Gaussian of the noise
+    np.testing.assert_allclose(
+        values, 0.0, atol=1e-9
+    )  # the constant is that of y's own Gaussian of the noise
 
 
 @breaks(READOUT, "spent = width - float(", "spent = samples - float(", "trace of the other side")
@@ -64,7 +66,13 @@ def test_both_sides_say_the_same():
         np.testing.assert_allclose(marginal.slope(features), slope, rtol=1e-11, atol=1e-12)
 
 
-@breaks(READOUT, "return there @ there.T - cross", "return there @ there.T + cross", "data add variance", case="3-8")
+@breaks(
+    READOUT,
+    "return there @ there.T - cross",
+    "return there @ there.T + cross",
+    "data add variance",
+    case="3-8",
+)
 @breaks(READOUT, "cross @ self.inverse, cross)", "cross, cross)", "variances without the inverse", case="3-8")
 @pytest.mark.parametrize(("n", "P"), [(3, 8), (8, 3), (5, 5)])
 def test_variances_are_those_of_dense_regression(n, P):
@@ -73,12 +81,22 @@ def test_variances_are_those_of_dense_regression(n, P):
     marginal = integrate_out(Phi, Y)
     posterior = np.linalg.inv(np.eye(P) + Phi.T @ Phi)
     np.testing.assert_allclose(marginal.covariance(Phi, there), there @ posterior @ there.T, rtol=1e-11)
-    np.testing.assert_allclose(marginal.variances(Phi, there), np.diag(there @ posterior @ there.T), rtol=1e-11)
+    np.testing.assert_allclose(
+        marginal.variances(Phi, there), np.diag(there @ posterior @ there.T), rtol=1e-11
+    )
     np.testing.assert_allclose(marginal.readout_mean(Phi), posterior @ Phi.T @ Y, rtol=1e-10, atol=1e-13)
 
 
-@breaks(READOUT, "gap = Y - Phi @ a - rng", "gap = Y - Phi @ a - 0.0 * rng", "no noise in the draw", case="3-6")
-@breaks(READOUT, "root = np.linalg.cholesky(self.inverse)", "root = self.inverse", "no root in the draw", case="6-3")
+@breaks(
+    READOUT, "gap = Y - Phi @ a - rng", "gap = Y - Phi @ a - 0.0 * rng", "no noise in the draw", case="3-6"
+)
+@breaks(
+    READOUT,
+    "root = np.linalg.cholesky(self.inverse)",
+    "root = self.inverse",
+    "no root in the draw",
+    case="6-3",
+)
 @pytest.mark.parametrize(("n", "P"), [(3, 6), (6, 3)])
 def test_draws_have_the_mean_and_the_covariance(n, P):
     """As many outputs with the same targets are as many independent draws."""

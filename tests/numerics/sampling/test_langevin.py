@@ -1,4 +1,4 @@
-"""The paper's dynamics: one step in raw weights, the schedule's rules, its bias, and a rate that is too large."""
+"""The paper's dynamics: a step in raw weights, the schedule's rules, the bias, too large a rate."""
 
 import math
 
@@ -85,7 +85,12 @@ def test_the_largest_rate_is_where_the_readout_becomes_unstable():
 
 
 @breaks(LANGEVIN, "SPIKE, REDUCED = 5.0, 0.7", "SPIKE, REDUCED = 50.0, 0.7", "spikes beyond 50")
-@breaks(LANGEVIN, "FIRST_CHECK, CHECK_EVERY, LOOK_BACK = 5_000", "FIRST_CHECK, CHECK_EVERY, LOOK_BACK = 4_000", "early checks")
+@breaks(
+    LANGEVIN,
+    "FIRST_CHECK, CHECK_EVERY, LOOK_BACK = 5_000",
+    "FIRST_CHECK, CHECK_EVERY, LOOK_BACK = 4_000",
+    "early checks",
+)
 def test_the_schedule_s_rules():
     schedule = Schedule()
     factors = []
@@ -168,7 +173,9 @@ def test_half_the_rate_has_half_the_bias_of_the_loss():
 def test_a_rate_that_is_too_large_is_said_to_be(factor, tmp_path):
     problem = NAIVE["two convolutions"].problem("relu")
     file = tmp_path / "run.npz"
-    with pytest.raises(SamplingError, match=r"Langevin dynamics blew up in epoch \d+ at rate .*; lower it") as said:
+    with pytest.raises(
+        SamplingError, match=r"Langevin dynamics blew up in epoch \d+ at rate .*; lower it"
+    ) as said:
         sample(problem, method=Langevin(rate=factor, schedule=False), draws=5, checkpoint=file, **PLAIN)
     assert "nothing had been drawn" in str(said.value)
     assert "\n" not in str(said.value)

@@ -310,7 +310,10 @@ def rewritten(written, target, change):
 
 
 CHANGES = {
-    "version": (lambda h, a: h.update(version=99), "of version 99 .*: read it with the version that wrote it"),
+    "version": (
+        lambda h, a: h.update(version=99),
+        "of version 99 .*: read it with the version that wrote it",
+    ),
     "package": (lambda h, a: h.update(package="9.9"), "by feature-eos 9.9; this is feature-eos"),
     "format": (lambda h, a: h.update(format="feature-eos solution"), "'?feature-eos solution"),
     "states": (lambda h, a: a.update(z=a["z"][:, :-1]), "is damaged: states have shape"),
