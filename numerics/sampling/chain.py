@@ -231,8 +231,8 @@ def _epoch(plan: Plan, energy: Joint, chain: Chain, tally: Tally) -> None:
     chain.z, chain.at = langevin.step(energy, chain.z, chain.at, tau, chain.rng)
     if not math.isfinite(chain.at.value):
         raise Unstable(
-            f"Langevin dynamics blew up in epoch {chain.schedule.epoch + 1} at rate {chain.step:.3g}; lower it, "
-            "or leave it out: then it is a share of the largest stable one"
+            f"Langevin dynamics blew up in epoch {chain.schedule.epoch + 1} at rate {chain.step:.3g}; lower "
+            "it, or leave it out: then it is a share of the largest stable one"
         )
     chain.schedule.see(chain.at.loss)
     tally.paths += 1

@@ -204,26 +204,28 @@ class Run:
 
     def _meet_after_descent(self) -> None:
         """The reference measure from what all chains have seen, and on to the tuning."""
-        before = self.plan.posterior
-        if self.plan.pooled:
+        before, plan = self.plan.posterior, self.plan
+        if plan.pooled:
             units = before.forward.widths[0] * len(self.chains)
             pooled = np.mean([chain.moments for chain in self.chains], axis=0)
             size = len(pooled)
             shrunk = max(SHRUNK, size / (size + units))
             root = np.linalg.cholesky((1 - shrunk) * pooled + shrunk * np.eye(size))
-            self.plan = replace(self.plan, posterior=before.with_root(root))
-        after = self.plan.posterior.coordinates
-        for index, chain in enumerate(self.chains):
+            plan = replace(plan, posterior=before.with_root(root))
+        after = plan.posterior.coordinates
+        moved = []
+        for chain in self.chains:
             hidden = after.state(before.coordinates.weights(chain.z))
-            rest = chain.z[len(hidden) :]
-            self.chains[index] = replace(
+            there = replace(
                 chain,
-                z=np.concatenate([hidden, rest]),
+                z=np.concatenate([hidden, chain.z[len(hidden) :]]),
                 phase=TUNING,
                 phase_ended=False,
                 averaging=DualAveraging.around(chain.descent.step),
                 at=None,
             )
+            moved.append(there)
+        self.plan, self.chains = plan, moved
 
     def _meet_after_tuning(self) -> None:
         """One step for all chains: the geometric mean of theirs. Langevin dynamics have their rate."""

@@ -200,8 +200,11 @@ def test_settings_are_checked():
 def test_the_word_is_the_paper_s_settings_and_no_data_are_the_prior(monkeypatch):
     monkeypatch.setattr(langevin, "QUIET", 30)
     X = np.zeros((0, 2))
-    samples = sample(fcn(3), X, np.zeros(0), 0.1, method="langevin", draws=150, chains=2, **PLAIN)
+    samples = sample(fcn(3), X, np.zeros(0), 0.1, method="langevin", draws=5, chains=2, **PLAIN)
     assert samples.report.method == "langevin"
+    assert samples.run.plan.langevin == Langevin()
+    settings = Langevin(interval=10)
+    samples = sample(fcn(3), X, np.zeros(0), 0.1, method=settings, draws=300, chains=2, **PLAIN)
     assert math.isnan(samples.report.acceptance)
     square = samples.hidden_variance(0).plain
     assert abs(square.mean - 1) < 4 * square.error + 0.1  # with the bias of the step

@@ -359,6 +359,8 @@ def test_correlations_of_the_prior_are_null(prior):
     data = np.random.default_rng(0).standard_normal((4, 3))
     for name, estimate in prior.correlations(data).items():
         assert abs(estimate.mean) < 4 * estimate.error + 0.02, name
+    with pytest.raises(ValueError, match="X is missing"):
+        prior.correlations()
 
 
 # -- tables, figures, words --------------------------------------------------------------------------------
