@@ -100,8 +100,8 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
         "erf": Activation(erf(h), statistic=sqrt(2 / (1 + 2 * v))),
         "linear": Activation(h, statistic=Integer(1)),
         "relu": Activation(Max(h, 0), emitter="relu"),
-        "tanh": Activation(tanh(h)),
-        "gelu": Activation(h * ncdf(h)),
+        "tanh": Activation(tanh(h), emitter="tanh"),
+        "gelu": Activation(h * ncdf(h), emitter="gelu"),
         "sin": Activation(sin(h), G=exp(-(K11 + K22) / 2) * sinh(K12)),
     }
 )
