@@ -3,7 +3,8 @@
 The built-in ones are what `analytic/expectations/activations.py` lists and `python -m analytic` generated.
 Where phi is odd every mean of the theory is zero; kernels in closed form are then functions of variances
 alone (erf, linear, sin). Other kernels take a variance and a mean per pre-activation, stacked as (P, 2, n):
-`relu` in closed form, `tanh`, `gelu` and your own smooth functions by Mehler's series (`numerics.hermite`).
+`relu` in closed form, `tanh`, `gelu` and your own smooth functions by Mehler's series (`numerics.hermite`);
+where pre-activations vary so much that it is long, `gelu` in closed form and `tanh` as a mixture of signs.
 """
 
 from __future__ import annotations
@@ -151,9 +152,9 @@ class SeriesOrWide(BuiltIn):
         wide = self.loops.WIDE
         if moments.size and moments[:, 0].max() > LARGEST:
             raise OutOfRange(
-                f"activation {self.name!r}: pre-activations have the variance {moments[:, 0].max():.3g}, whose "
-                f"rounding in double precision is wider than the activation's bend; lower weight_variance, or "
-                "rescale X and y"
+                f"activation {self.name!r}: pre-activations have the variance {moments[:, 0].max():.3g}, "
+                "whose rounding in double precision is as wide as the activation's bend; lower "
+                "weight_variance, or rescale X and y"
             )
         try:
             most = self.loops.MOST_TERMS

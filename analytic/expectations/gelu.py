@@ -1,13 +1,13 @@
 """G = E[gelu(h1) gelu(h2)] for (h1, h2) ~ N(m, K) with means, and its derivatives, derived.
 
-gelu(h) = h Phi(h) = E_z[h theta(g)], g = h + z with z ~ N(0, 1) independent: a ReLU with a noisy step, so that
-in (g1, g2) ~ N(m, V), V = K + 1, everything is an expectation of steps, of their derivatives and of polynomials:
+gelu(h) = h Phi(h) = E_z[h theta(g)], g = h + z with z ~ N(0, 1) independent: a ReLU with a noisy step. So in
+(g1, g2) ~ N(m, V), V = K + 1, everything is an expectation of steps, their derivatives and polynomials:
 
 1. Phi'(h) = E_z[delta(g)], and Phi'' = -h Phi': gelu^(i)(h) = E_z of a polynomial in h times theta(g) or
    delta(g) (`polynomials`).
 2. delta(g) conditions on g = 0, which leaves (h1, h2) normal, with a mean and a variance of that h (`LAWS`)
-   that stay of order one where K is large: no large terms cancel. A variance is written 1 - 1/V11 (and so on),
-   so that what vanishes for wide h, as the mean of the fourth derivative does, is small term by term.
+   of order one where K is large: no large terms cancel. A variance is written 1 - 1/V11 (and so on), so that
+   what vanishes for wide h, as the mean of the fourth derivative does, is small term by term.
 3. Stein's lemma, E[h1 f] = E[h1] E[f] + sum_k Cov(h1, h_k) E[d_k f], takes the polynomials out; a slope of
    theta(g) is one more condition. What is left are P = E[theta theta], A1 = E[delta theta],
    A2 = E[theta delta] and J = E[delta delta] at V.

@@ -14,7 +14,7 @@ and two signs make an arcsine (the derived kernel of erf, scaled):
     E[tanh tanh] = E[(2/pi) asin(K12/sqrt((K11 + kappa_1) (K22 + kappa_2)))].
 
 As functions of log kappa arcsine and derivatives are analytic for |Im| < pi whatever K is, and smooth where K
-is large: Gauss's rule for the law of log kappa with NODES nodes is exact to rounding from variances of four up.
+is large: Gauss's rule of NODES nodes for the law of log kappa is exact to 1e-14 from variances of four up.
 """
 
 from functools import cache
@@ -70,7 +70,7 @@ def gauss(points: list[Any], masses: list[Any], size: int) -> list[tuple[Any, An
 
 @cache
 def of_signs() -> Expr:
-    """E[sign(g1) sign(g2)], g ~ N(0, V): erf(h/sqrt(noise)) as noise vanishes, by the derived kernel of erf."""
+    """E[sign(g1) sign(g2)], g ~ N(0, V): of erf(h/sqrt(noise)), derived, as noise vanishes."""
     scaled = {K12: K12 / noise, K11: V11 / noise, K22: V22 / noise}
     return limit(kernel("erf").G.subs(scaled, simultaneous=True), noise, 0, "+")
 

@@ -131,7 +131,13 @@ def _loops(module: ModuleType) -> dict[str, tuple[Any, ...]]:
         side = module.series_side(full(1 + 2 * TERMS, COLUMNS), 4)
         loops["series_side"] = (full(1 + 2 * TERMS, COLUMNS), 4)
         loops["series_sums"] = (full(COLUMNS), side, 0, side, full(ORDERS, COLUMNS))
-        loops["wide_moments"] = (full(COLUMNS), full(wide, ROWS), 0, full(wide, COLUMNS), full(ORDERS, COLUMNS))
+        loops["wide_moments"] = (
+            full(COLUMNS),
+            full(wide, ROWS),
+            0,
+            full(wide, COLUMNS),
+            full(ORDERS, COLUMNS),
+        )
     return loops
 
 

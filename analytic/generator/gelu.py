@@ -1,4 +1,4 @@
-"""The file of GELU: Mehler's series, its kernels with means in closed form for where that is long, the loops."""
+"""The file of GELU: Mehler's series, the closed form for where that is long, the loops."""
 
 from analytic.expectations.activations import activation
 from analytic.expectations.gelu import moment

@@ -5,7 +5,6 @@ from analytic.expectations.relu import FIRST, SECOND
 from analytic.generator import forward
 from analytic.generator.printer import assembled, template
 
-
 SERIES_CONSTANTS = f"ORDERS = {(*FIRST, *SECOND)!r}\nROUNDING = 1e-17\n"
 
 

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, F821
+# ruff: noqa: F821
 # mypy: ignore-errors
 # The generator pastes this file behind `first` and `second`, the probability of a quadrant and `difference`.
 

@@ -1,8 +1,8 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
 # The generator pastes this file behind the series of an activation and `wide_moments`, what it has instead
-# where pre-activations vary so much that the series is long. The last WIDE rows of D are for that, `statistics`;
-# where the rows before are 1/s alone, the series has no terms, on either side of a tile, that decides.
+# where pre-activations vary so much that the series is long. The last WIDE rows of D are for that, made by
+# `statistics`; it is used where the series has no terms, the rows before being 1/s alone, on a side of a tile.
 
 
 @njit(error_model="numpy")
