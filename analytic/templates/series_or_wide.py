@@ -2,7 +2,7 @@
 # mypy: ignore-errors
 # The generator pastes this file behind the series of an activation and `wide_moments`, what it has instead
 # where pre-activations vary so much that the series is long. The last WIDE rows of D are for that, made by
-# `statistics`; it is used where the series has no terms, the rows before being 1/s alone, on a side of a tile.
+# `statistics`; it is used where the series has no terms, the rows before being 1/s alone, on either side.
 
 
 @njit(error_model="numpy")
