@@ -76,13 +76,11 @@ def test_the_law_of_the_noise():
         assert abs(mpmath.quad(tanh.density, marks) - 1) < 1e-15
         assert abs(mpmath.quad(lambda kappa: kappa * tanh.density(kappa), marks) - mpmath.pi**2 / 12) < 1e-15
         for t in (0.3, 2, 7):
-            normal = mpmath.quad(
-                lambda kappa, t=t: mpmath.exp(-t * t * kappa / 2) * tanh.density(kappa), marks
-            )
+            product = mpmath.pi * t / 2 / mpmath.sinh(mpmath.pi * t / 2)
+            noisy = mpmath.quad(lambda k, t=t: mpmath.exp(-t * t * k / 2) * tanh.density(k), marks)
             whole = mpmath.quad(lambda x, t=t: mpmath.cos(t * x) * mpmath.sech(x) ** 2 / 2, range(-50, 51, 5))
-            argument = mpmath.pi * t / 2
-            assert abs(normal - argument / mpmath.sinh(argument)) < 1e-15
-            assert abs(whole - argument / mpmath.sinh(argument)) < 1e-15
+            assert abs(noisy - product) < 1e-15
+            assert abs(whole - product) < 1e-15
 
 
 def test_thirteen_signs_are_a_hyperbolic_tangent():
