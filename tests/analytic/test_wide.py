@@ -102,7 +102,7 @@ def test_gauss_s_rule_is_exact_for_polynomials():
 
 @pytest.mark.parametrize("orders", [(2, 0), (1, 1), (0, 2), (4, 0), (3, 1), (2, 2), (1, 3), (0, 4)])
 def test_slopes_of_signs_are_those_of_the_arcsine(orders):
-    """Two slopes of a mean are twice one of a variance (heat equation): numerically, by mpmath's differences."""
+    """Two slopes in a mean are twice one in a variance (heat equation): by differences of 30 digits."""
     i, j = orders
     mixed = min(i, j)
     at = {V11: 1.7, V22: 0.9, K12: -0.6}
