@@ -32,8 +32,9 @@ class Status(Enum):
         "rescale y or readout_variance so that the prior reaches the targets"
     )
     OUT_OF_RANGE = (
-        "the free energy falls towards states whose kernels float64 or the activation's series do not "
-        "resolve: raise noise_variance, lower weight_variance, rescale X and y, or use 'erf' or 'relu'"
+        "the free energy falls towards states whose kernels float64, or the series of an activation of "
+        "your own, does not resolve: raise noise_variance, lower weight_variance, rescale X and y, or use "
+        "'erf' or 'relu'"
     )
     INDEFINITE = "a kernel is not positive definite in float64: raise noise_variance or rescale X"
     NOT_FINITE = "the kernels overflowed or became NaN: rescale X and y to order one"
