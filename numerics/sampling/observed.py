@@ -301,7 +301,9 @@ class Observed(ABC):
         tops = [np.linalg.eigh(self.overlap_ratio)[1][:size, -1]]
         inputs = self.problem.X if X is None else X
         if self.layers > 1 and len(np.asarray(inputs)) == 0:
-            raise ValueError("X is missing: without training inputs, give some for the kernels above the first")
+            raise ValueError(
+                "X is missing: without training inputs, give some for the kernels above the first"
+            )
         tops += [np.linalg.eigh(kernels.K)[1][:, -1] for kernels in self.kernels_at(inputs)]
         each = [self.projections(top, layer, inputs) for layer, top in enumerate(tops)]
         found: dict[str, Estimate] = {}
