@@ -60,8 +60,8 @@ def test_one_unit_against_quadrature(method):
         "w4": Estimate.of(w**4),
     }
     for name, estimate in found.items():
-        assert abs(off(estimate.plain, truth[name])) < 3.5, name
-        assert abs(off(estimate, truth[name])) < 3.5, name
+        assert abs(off(estimate.plain, truth[name])) < 4, name
+        assert abs(off(estimate, truth[name])) < 4, name
         assert estimate.plain.error < 0.15 * truth[name]  # so that a factor of 2 cannot hide
 
 
@@ -72,8 +72,8 @@ def test_a_linear_network_against_an_integral(method):
     samples = sample(problem, draws=500 if method == "collapsed" else 400, method=method, seed=4)
     found = {"alpha": samples.alpha, "overlap": samples.overlap(w), "loss": samples.train_loss}
     for name, estimate in found.items():
-        assert abs(off(estimate, truth[name])) < 3.5, name
-        assert abs(off(estimate.plain, truth[name])) < 3.5, name
+        assert abs(off(estimate, truth[name])) < 4, name
+        assert abs(off(estimate.plain, truth[name])) < 4, name
         assert estimate.plain.error < 0.04 * truth[name]
     assert samples.report.acceptance > 0.6
 
