@@ -23,6 +23,7 @@ from numerics.gaussian.state import LayerState, State
 from numerics.gaussian.theory import Theory
 from numerics.machine.dense import eigh, product
 from numerics.solving import trial
+from numerics.solving.newton import KNOWN, ROUNDINGS
 from numerics.solving.outcome import Outcome, Status
 
 Array = NDArray[np.float64]
@@ -134,8 +135,13 @@ def solve(
             size = float(np.linalg.norm(place.slope))
             idle = 0 if gained or size < least else idle + 1
             least = min(least, size)
-            if idle > IDLE:
-                return Outcome(place.point, Status.STALLED, gradients, "bfgs", curvature)
+            if idle > IDLE and gradients + trial.PROBES <= max_iter:
+                noise, probes = trial.rounding(theory, inverse_widths, place.point, metric)
+                left = np.linalg.norm(learned.step(place.slope))
+                E = np.linalg.norm(metric.vector(place.point.E))
+                known = max(E, left) < KNOWN and E <= ROUNDINGS * noise.E
+                status = Status.ROUNDING if known else Status.STALLED
+                return Outcome(place.point, status, gradients + probes, "bfgs", curvature)
         elif learned.updates:
             learned.forget()
         else:
