@@ -23,7 +23,7 @@ from numerics.gaussian.state import LayerState, State
 from numerics.gaussian.theory import Theory
 from numerics.machine.dense import eigh, product
 from numerics.solving import trial
-from numerics.solving.newton import KNOWN, ROUNDINGS
+from numerics.solving.newton import KNOWN, OFTEN, ROUNDINGS
 from numerics.solving.outcome import Outcome, Status
 
 Array = NDArray[np.float64]
@@ -116,7 +116,7 @@ def solve(
         return Outcome(prior, Status.INDEFINITE, gradients + 1, "bfgs")
     place = _place(here[1], metric, inverse_widths)
     learned = Learned(metric.dimension) if learned is None else learned
-    curvature, idle, least = np.inf, 0, np.inf
+    curvature, idle, least, blocked = np.inf, 0, np.inf, 0
     while (status := _ended(place.point, tol, gradients >= max_iter)) is None:
         if leash is not None and not leash.holds(place.v):
             return Outcome(place.point, Status.MAX_ITERATIONS, gradients, "bfgs", curvature)
@@ -128,6 +128,9 @@ def solve(
             line = _search(theory, inverse_widths, metric, place, step, max_iter - gradients)
         gradients += line.gradients
         curvature = min(curvature, line.curvature)
+        blocked = blocked + 1 if line.blocked else 0
+        if blocked > OFTEN:
+            return Outcome(place.point, Status.OUT_OF_RANGE, gradients, "bfgs", curvature)
         if line.found is not None:
             learned.see(line.found.v - place.v, line.found.slope - place.slope)
             gained = _rounding(place.point, inverse_widths) < place.F - line.found.F
@@ -162,6 +165,7 @@ class Line:
     found: Place | None
     gradients: int
     curvature: float
+    blocked: bool = False  # states further along it could not be evaluated
 
 
 def _search(
@@ -179,10 +183,11 @@ def _search(
     low, high, t = 0.0, np.inf, 1.0
     best: Place | None = None
     curvature = np.inf
-    gradients = 0
+    gradients, unseen = 0, False
     while gradients < min(TRIALS, budget):
         tried = _at(theory, inverse_widths, metric, place.v + t * step)
         gradients += 1
+        unseen = unseen or tried is None
         there = np.inf if tried is None else float(step @ tried.slope)
         if tried is not None and abs(tried.F - place.F) > SEEN * rounding:
             curvature = min(curvature, (there - slope) / (t * float(step @ step)))
@@ -194,7 +199,7 @@ def _search(
                 break
             low = t
         t = 2 * low if high == np.inf else (low + high) / 2
-    return Line(best, gradients, curvature)
+    return Line(best, gradients, curvature, unseen)
 
 
 def _lower(change: float, there: float, slope: float, t: float, rounding: float) -> bool:
