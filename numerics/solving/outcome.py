@@ -54,9 +54,11 @@ class Outcome:
     gradients : int
         Gradients of F that it took; a Hessian product counts for two.
     method : str
-        What found the state: "anderson", "newton", or "direct" where nothing was iterated.
+        What found the state: "anderson", "bfgs", "newton", or "direct" where nothing was iterated.
     curvature : float
-        The least curvature v.D^2F v in the Fisher metric that Newton steps met; `inf` without any.
+        The least curvature v.D^2F v in the Fisher metric that steps met; `inf` without any.
+    leapt : bool
+        Whether small steps from the Gaussian process were tried and did not lead there.
     """
 
     point: Point
@@ -64,6 +66,7 @@ class Outcome:
     gradients: int
     method: str = "direct"
     curvature: float = np.inf
+    leapt: bool = False
 
 
 def better(trial: Point, point: Point, metric: FisherMetric, rounding: float = 0.0) -> bool:
