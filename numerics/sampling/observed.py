@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 
 OFF_ZERO = 4.0  # errors that a control may be off before it is said
 ACCEPTED = (0.5, 0.95)
+DIVERGED_SHARE = 0.01  # of paths: a few are rejections like others
 
 
 class Observed(ABC):
@@ -121,7 +122,7 @@ class Observed(ABC):
                     f"control variate of {name} is {control.mean / control.error:+.1f} errors off zero: not "
                     "in equilibrium; raise draws, or start from the equations of state"
                 )
-        if report.divergences:
+        if report.divergences > DIVERGED_SHARE * math.prod(self.shape):
             yield f"{report.divergences} paths diverged: the step was too large; sample with start='eos'"
         low, high = ACCEPTED
         if not math.isnan(report.acceptance) and not low <= report.acceptance <= high:

@@ -306,6 +306,10 @@ def _finished(
         lost = f"a worker was lost ({broken})"
     except Stopped as stopped:  # a run that goes on from a file would stop again
         stuck = str(stopped)
+    except Exception:  # of a callback: what was drawn is kept
+        if file is not None:
+            archive.write(file, run, settings.asked, tuple(notes))
+        raise
     if file is not None and not stuck:
         archive.write(file, run, settings.asked, tuple(notes))
     samples: Samples | None = None

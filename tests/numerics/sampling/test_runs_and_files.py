@@ -218,6 +218,17 @@ def test_an_error_of_a_task_leaves_no_half_made_chain(tmp_path, monkeypatch, tol
     assert_same_bits(whole, sample(PROBLEM, **options, checkpoint=file))
 
 
+def test_a_callback_that_fails_loses_nothing(tmp_path, told_at_once, one_thread):
+    def fails(progress):
+        if progress.phase == DRAWS and progress.done >= 20:
+            raise KeyError("of the user's")
+
+    file = tmp_path / "run.npz"
+    with pytest.raises(KeyError, match="of the user's"):
+        sample(PROBLEM, **QUICK, checkpoint=file, callback=fails, executor=one_thread)
+    assert_same_bits(sample(PROBLEM, **QUICK, checkpoint=file), sample(PROBLEM, **QUICK))
+
+
 def test_progress_is_told_in_order(told_at_once):
     told = []
     sample(PROBLEM, **QUICK, callback=told.append)
