@@ -1,0 +1,166 @@
+"""What a field (eps, H) on the data does to one unit, and what the units make of it: z, Q_p and Q_q.
+
+Everything is in units of the noise: features phi (m, n) of a unit, targets and fields divided by it. Outputs
+are rows: eps (D, n), H (D, n, D, n). With a readout of width C,
+
+    b_(d i) = phi_i . eps_d / sqrt C,    A_(d i)(e j) = delta + phi_i . H_de phi_j / C,    abar = A^{-1} b,
+    tilt = -1/2 log det A + 1/2 b . abar,    z = E_{N_0} exp(tilt),
+    Q_p = E phi A^{-1} phi^T,    Q_q = E phi (A^{-1} + abar abar^T) phi^T
+
+(derived), E the average over the tilted law N_0 exp(tilt) / z. The readout of a unit given its weights is
+Gaussian, N(abar, A^{-1}) in units of its prior.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.cavity.population import Population
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Readouts:
+    """Covariances A^{-1} of the readouts of one unit, draw by draw, in a field H.
+
+    Attributes
+    ----------
+    inverse : (M, D m, D m) array
+    logdet : (M,) array
+        log det A.
+    """
+
+    inverse: Array
+    logdet: Array
+
+    @classmethod
+    def of(cls, population: Population, H: Array, width: float) -> Readouts:
+        outputs, slots = len(H), population.hidden.slots
+        size = outputs * slots
+        inverse, logdet = np.empty((len(population), size, size)), np.empty(len(population))
+        for span, phi in population.features():
+            A = precision(phi, seen_through(phi, H), width)
+            inverse[span], logdet[span] = inverted(A)
+        return cls(inverse, logdet)
+
+
+def seen_through(phi: Array, H: Array) -> Array:
+    """(D, D, draws, m, n): phi H_de."""
+    outputs, n = len(H), phi.shape[2]
+    rows = phi.reshape(-1, n)
+    return np.array([[(rows @ H[d, :, e]).reshape(phi.shape) for e in range(outputs)] for d in range(outputs)])
+
+
+def precision(phi: Array, through: Array, width: float) -> Array:
+    """A (draws, D m, D m)."""
+    outputs, (draws, slots, _) = len(through), phi.shape
+    A = np.empty((draws, outputs, slots, outputs, slots))
+    for d in range(outputs):
+        for e in range(outputs):
+            if slots == 1:
+                A[:, d, 0, e, 0] = np.einsum("bin,bin->b", through[d, e], phi)
+            else:
+                A[:, d, :, e, :] = through[d, e] @ phi.transpose(0, 2, 1)
+    A = A.reshape(draws, outputs * slots, -1)
+    A /= width
+    diagonal = np.arange(A.shape[1])
+    A[:, diagonal, diagonal] += 1.0
+    return A
+
+
+def inverted(A: Array) -> tuple[Array, Array]:
+    """A^{-1} and log det A of many."""
+    if A.shape[1] == 1:
+        return 1.0 / A, np.log(A[:, 0, 0])
+    inverse = np.linalg.inv(A)
+    return (inverse + inverse.transpose(0, 2, 1)) / 2, np.linalg.slogdet(A)[1]
+
+
+@dataclass(frozen=True)
+class Pull:
+    """The tilted law in a field eps.
+
+    Attributes
+    ----------
+    log_z : float
+    log_weights : (M,) array
+        Of the draws: log of N_0 exp(tilt) over the reference, not normalised.
+    readout_mean : (M, D, m) array
+        abar.
+    mean_output : (D, n) array
+        Q_p eps = sqrt C E phi abar.
+    """
+
+    log_z: float
+    log_weights: Array
+    readout_mean: Array
+    mean_output: Array
+
+    @cached_property
+    def weights(self) -> Array:
+        """(M,), of sum 1."""
+        weights = np.exp(self.log_weights - self.log_weights.max())
+        return weights / weights.sum()
+
+    @property
+    def effective_share(self) -> float:
+        """Effective sample over the number of draws."""
+        return float(1.0 / (len(self.weights) * np.sum(self.weights**2)))
+
+    @classmethod
+    def of(cls, population: Population, readouts: Readouts, eps: Array, width: float) -> Pull:
+        M, slots, outputs = len(population), population.hidden.slots, len(eps)
+        log_weights, abar = np.empty(M), np.empty((M, outputs, slots))
+        top, total, output = -np.inf, 0.0, np.zeros_like(eps)
+        for span, phi in population.features():
+            b = (phi @ eps.T).transpose(0, 2, 1).reshape(len(phi), -1) / np.sqrt(width)
+            a = np.einsum("bij,bj->bi", readouts.inverse[span], b)
+            tilt = 0.5 * (np.einsum("bi,bi->b", a, b) - readouts.logdet[span])
+            log_weights[span] = population.log_ratio[span] + tilt
+            abar[span] = a.reshape(len(phi), outputs, slots)
+            # weights against the largest so far
+            higher = max(top, float(log_weights[span].max()))
+            shrink = np.exp(top - higher)
+            part = np.exp(log_weights[span] - higher)
+            weighted = (abar[span] * part[:, None, None]).transpose(1, 0, 2).reshape(outputs, -1)
+            output = output * shrink + weighted @ phi.reshape(-1, phi.shape[2])
+            total, top = total * shrink + float(part.sum()), higher
+        log_z = top + float(np.log(total / M))
+        return cls(log_z, log_weights, abar, np.sqrt(width) * output / total)
+
+
+def second_moment(population: Population, readouts: Readouts, pull: Pull) -> Array:
+    """Q_q (D n, D n)."""
+    return _moments(population, readouts, pull, True)
+
+
+def response(population: Population, readouts: Readouts, pull: Pull) -> Array:
+    """Q_p (D n, D n)."""
+    return _moments(population, readouts, pull, False)
+
+
+def _moments(population: Population, readouts: Readouts, pull: Pull, second: bool) -> Array:
+    n, (_, outputs, slots) = population.hidden.samples, pull.readout_mean.shape
+    Q = np.zeros((outputs, n, outputs, n))
+    for span, phi in population.features():
+        weights = pull.weights[span]
+        rows = phi.reshape(-1, n)
+        covariance = readouts.inverse[span].reshape(-1, outputs, slots, outputs, slots)
+        for d in range(outputs):
+            for e in range(d + 1):
+                P = covariance[:, d, :, e, :] * weights[:, None, None]
+                Q[d, :, e] += rows.T @ (P @ phi).reshape(-1, n)
+        if second:
+            u = np.einsum("bdi,bin->bdn", pull.readout_mean[span], phi).reshape(len(phi), -1)
+            U = u * np.sqrt(weights)[:, None]
+            Q += (U.T @ U).reshape(Q.shape)
+    for d in range(outputs):
+        for e in range(d):
+            Q[e, :, d] = Q[d, :, e].T
+    whole = Q.reshape(outputs * n, outputs * n)
+    return (whole + whole.T) / 2

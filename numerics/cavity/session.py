@@ -1,0 +1,238 @@
+"""One problem at any widths: draws, ladder of widths, descents, and the error of what came of them.
+
+A width is reached on a ladder that halves it from where the readout's load is light, each rung starting
+where the last one ended, with few draws. The reference follows the unit's law: a Gaussian of its second
+moment, and where the effective sample stays small, its own draws, moved by Hamiltonian Monte Carlo.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics import checks
+from numerics.cavity.descent import Descent, descend
+from numerics.cavity.fields import Pull, Readouts
+from numerics.cavity.functional import Functional
+from numerics.cavity.hidden import Hidden
+from numerics.cavity.moves import moved
+from numerics.cavity.population import BATCHES, Population, gaussian
+from numerics.gaussian.theory import Theory
+from numerics.kernels.preactivations import InputKernel
+from numerics.machine.dense import mirrored
+from numerics.problem import Problem
+
+Array = NDArray[np.float64]
+
+LIGHT = 0.25  # readout load at which the ladder begins
+PILOT = 8  # times fewer draws on the way
+LEAST_PILOT = 2048
+ROUGH = 1e-3  # tolerance on the way
+ENOUGH, TOO_FEW = 0.6, 0.35  # effective share of draws that needs no other reference, and no other kind of it
+ROUNDS = 3  # of moving the draws and descending with them
+WIDEN = 1.05  # of a fitted Gaussian
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What one descent gave.
+
+    Attributes
+    ----------
+    functional : Functional
+    descent : Descent
+    control : (float, float)
+        Share of the control variate in S_p and S_q.
+    """
+
+    functional: Functional
+    descent: Descent
+    control: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def population(self) -> Population:
+        return self.functional.population
+
+    @property
+    def share(self) -> float:
+        return self.descent.at.pull.effective_share
+
+    def covariance(self) -> Array:
+        """Second moment of the weights in units of the prior, free of what so few draws cannot tell."""
+        pull, Z = self.descent.at.pull, self.population.Z
+        M = (Z * pull.weights[:, None]).T @ Z
+        values, U = np.linalg.eigh(M)
+        noise = 2.0 * math.sqrt(len(M) / (len(Z) * self.share))
+        inert = np.abs(values - np.median(values)) < noise * np.median(values)
+        values[inert] = values[inert].mean()
+        return (U * np.maximum(values, 1e-3)) @ U.T * WIDEN
+
+
+class Session:
+    """The cavity equations of one problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        With one hidden layer; its width does not matter.
+    draws : int
+        M, weights of one unit.
+    seed : int
+    tol : float
+        Of the residual (`numerics.cavity.functional.Sweep`).
+    max_iter : int
+        Sweeps of each descent at most.
+    """
+
+    def __init__(self, problem: Problem, draws: int, seed: int, tol: float, max_iter: int):
+        if len(problem.widths) != 1:
+            raise ValueError(
+                "net has several hidden layers, but theory='cavity' describes one; take "
+                "theory='mean_field', or sample the network"
+            )
+        self.problem = problem
+        self.theory = Theory(problem, basis=None)
+        self.draws = checks.count(draws, "draws", least=4 * BATCHES)
+        self.seed = checks.count(seed, "seed", least=0)
+        self.tol = checks.positive(tol, "tol")
+        self.max_iter = checks.count(max_iter, "max_iter")
+        observed = problem.observed
+        noise = problem.noise_variance[observed]
+        self.hidden = Hidden.of(self.theory, self.theory.X[:, observed], noise)
+        self.noise_std = np.sqrt(noise)
+        self.y = np.ascontiguousarray((problem.targets[observed] / self.noise_std[:, None]).T)
+        bias = math.sqrt(problem.net.bias_variance) / self.noise_std
+        self.S = np.eye(len(noise)) + np.multiply.outer(bias, bias)
+        self._rungs: dict[float, Found] = {}
+
+    def kernel(self, covariance: Array) -> Array:
+        """Q_f without the output's bias where the weights are N(0, covariance), in units of the noise."""
+        X, std = self.theory.X[:, self.problem.observed], np.sqrt(self.theory.prior_variance)
+        K = InputKernel.at(X, covariance * np.multiply.outer(std, std))
+        Q = mirrored(self.theory.readout.value(K)) - self.theory.readout.bias_variance
+        return Q / np.multiply.outer(self.noise_std, self.noise_std)
+
+    def gaussian_process(self) -> tuple[Array, Array]:
+        """K and eps (D, n) at infinite width."""
+        K = self.S + self.kernel(np.eye(self.hidden.size))
+        return np.kron(np.eye(len(self.y)), K), np.linalg.solve(K, self.y.T).T
+
+    def at(self, width: float) -> Found:
+        """The solution at a finite width."""
+        rung = self._approach(width)
+        found = self._final(rung, width)
+        return found
+
+    def along(self, widths: Sequence[float]) -> Iterator[tuple[int, Found | None]]:
+        """(position, what was found), from wide to narrow; None at infinite width."""
+        for position in sorted(range(len(widths)), key=lambda k: -widths[k]):
+            width = widths[position]
+            yield position, None if math.isinf(width) else self.at(width)
+
+    def _approach(self, width: float) -> Found:
+        """The pilot at a width, down the ladder."""
+        slots, wider = self.hidden.slots, [known for known in self._rungs if known >= width]
+        if wider:
+            top = min(wider)
+            rung = self._rungs[top]
+        else:
+            K, eps = self.gaussian_process()
+            freedom = K.shape[0] - float(np.trace(np.linalg.inv(K)))
+            top = max(width, freedom / len(self.y) / (slots * LIGHT))
+            rung = self._pilot(top, K, eps, np.eye(self.hidden.size))
+        count = math.ceil(math.log2(top / width) - 1e-9)
+        for step in range(1, count + 1):
+            at = rung.descent.at
+            below = top * (width / top) ** (step / count)
+            rung = self._pilot(below, at.K, at.eps, rung.covariance())
+        self._rungs[width] = rung
+        return rung
+
+    def _pilot(self, width: float, K: Array, eps: Array, covariance: Array) -> Found:
+        draws = max(self.draws // PILOT, min(LEAST_PILOT, self.draws))
+        found = self._from_gaussian(width, K, eps, covariance, draws, ROUGH, 0)
+        if found.share < ENOUGH:
+            at = found.descent.at
+            found = self._from_gaussian(width, at.K, at.eps, found.covariance(), draws, ROUGH, 1)
+        if found.share < TOO_FEW:
+            found = self._from_moved(found, draws, ROUGH, 2)
+        self._rungs[width] = found
+        return found
+
+    def _final(self, rung: Found, width: float) -> Found:
+        at = rung.descent.at
+        if rung.population.covariance is not None:
+            control = _mean_readout(at.readouts, at.pull)
+            found = self._from_gaussian(
+                width, at.K, at.eps, rung.covariance(), self.draws, self.tol, 3, control
+            )
+            if found.share >= TOO_FEW:
+                return found
+            rung = found
+        for turn in range(ROUNDS):
+            tol = self.tol if turn == ROUNDS - 1 else ROUGH
+            rung = self._from_moved(rung, self.draws, tol, 4 + turn)
+        return rung
+
+    def _from_gaussian(
+        self,
+        width: float,
+        K: Array,
+        eps: Array,
+        covariance: Array,
+        draws: int,
+        tol: float,
+        stream: int,
+        control: tuple[float, float] = (0.0, 0.0),
+    ) -> Found:
+        population = gaussian(self.hidden, draws, covariance, self._stream(stream))
+        functional = self.functional(population, width, control)
+        return Found(functional, descend(functional, K, eps, tol, self.max_iter), control)
+
+    def _from_moved(self, rung: Found, draws: int, tol: float, stream: int) -> Found:
+        at = rung.descent.at
+        population = moved(rung.functional, at, draws, self._stream(stream))
+        functional = self.functional(population, rung.functional.width)
+        return Found(functional, descend(functional, at.K, at.eps, tol, self.max_iter))
+
+    def functional(
+        self, population: Population, width: float, control: tuple[float, float] = (0.0, 0.0)
+    ) -> Functional:
+        """F with these draws, and so much of what they miss of a Gaussian average known in closed form."""
+        S_p = S_q = self.S
+        if population.covariance is not None and any(control):
+            missed = self.kernel(population.covariance) - mean_square(population)
+            S_p, S_q = self.S + control[0] * missed, self.S + control[1] * missed
+        return Functional(population, self.y, width, S_p, S_q)
+
+    def replicates(self, found: Found) -> Iterator[Found]:
+        """The same solved with each batch of the draws alone."""
+        at = found.descent.at
+        for k in range(BATCHES):
+            functional = self.functional(found.population.batch(k), found.functional.width, found.control)
+            yield Found(functional, descend(functional, at.K, at.eps, ROUGH, self.max_iter), found.control)
+
+    def _stream(self, stream: int) -> int:
+        return int(np.random.SeedSequence([self.seed, stream]).generate_state(1)[0])
+
+
+def mean_square(population: Population) -> Array:
+    """(n, n): the average of sum_i phi_i phi_i^T over the draws as they are, without weights."""
+    n = population.hidden.samples
+    total = np.zeros((n, n))
+    for _, phi in population.features():
+        rows = phi.reshape(-1, n)
+        total += rows.T @ rows
+    return total / len(population)
+
+
+def _mean_readout(readouts: Readouts, pull: Pull) -> tuple[float, float]:
+    """Mean diagonals of A^{-1} and of A^{-1} + abar abar^T: p and q."""
+    size = readouts.inverse.shape[1]
+    p = float(np.einsum("b,bii->", pull.weights, readouts.inverse)) / size
+    q = p + float(np.einsum("b,bdi->", pull.weights, pull.readout_mean**2)) / size
+    return p, q
