@@ -90,15 +90,15 @@ class Pull:
     log_z : float
     log_weights : (M,) array
         Of the draws: log of N_0 exp(tilt) over the reference, not normalised.
-    readout_mean : (M, D, m) array
-        abar.
+    gain : (M, D, m) array
+        A^{-1} phi^T eps = sqrt C abar.
     mean_output : (D, n) array
-        Q_p eps = sqrt C E phi abar.
+        Q_p eps = E phi gain.
     """
 
     log_z: float
     log_weights: Array
-    readout_mean: Array
+    gain: Array
     mean_output: Array
 
     @cached_property
@@ -115,52 +115,54 @@ class Pull:
     @classmethod
     def of(cls, population: Population, readouts: Readouts, eps: Array, width: float) -> Pull:
         M, slots, outputs = len(population), population.hidden.slots, len(eps)
-        log_weights, abar = np.empty(M), np.empty((M, outputs, slots))
+        log_weights, gain = np.empty(M), np.empty((M, outputs, slots))
         top, total, output = -np.inf, 0.0, np.zeros_like(eps)
         for span, phi in population.features():
-            b = (phi @ eps.T).transpose(0, 2, 1).reshape(len(phi), -1) / np.sqrt(width)
+            b = (phi @ eps.T).transpose(0, 2, 1).reshape(len(phi), -1)
             a = np.einsum("bij,bj->bi", readouts.inverse[span], b)
-            tilt = 0.5 * (np.einsum("bi,bi->b", a, b) - readouts.logdet[span])
+            tilt = 0.5 * (np.einsum("bi,bi->b", a, b) / width - readouts.logdet[span])
             log_weights[span] = population.log_ratio[span] + tilt
-            abar[span] = a.reshape(len(phi), outputs, slots)
+            gain[span] = a.reshape(len(phi), outputs, slots)
             # weights against the largest so far
             higher = max(top, float(log_weights[span].max()))
             shrink = np.exp(top - higher)
             part = np.exp(log_weights[span] - higher)
-            weighted = (abar[span] * part[:, None, None]).transpose(1, 0, 2).reshape(outputs, -1)
+            weighted = (gain[span] * part[:, None, None]).transpose(1, 0, 2).reshape(outputs, -1)
             output = output * shrink + weighted @ phi.reshape(-1, phi.shape[2])
             total, top = total * shrink + float(part.sum()), higher
         log_z = top + float(np.log(total / M))
-        return cls(log_z, log_weights, abar, np.sqrt(width) * output / total)
+        return cls(log_z, log_weights, gain, output / total)
 
 
-def second_moment(population: Population, readouts: Readouts, pull: Pull) -> Array:
+def second_moment(population: Population, readouts: Readouts, pull: Pull, width: float) -> Array:
     """Q_q (D n, D n)."""
-    return _moments(population, readouts, pull, True)
+    return response(population, readouts, pull) + _of_the_means(population, pull) / width
 
 
 def response(population: Population, readouts: Readouts, pull: Pull) -> Array:
     """Q_p (D n, D n)."""
-    return _moments(population, readouts, pull, False)
-
-
-def _moments(population: Population, readouts: Readouts, pull: Pull, second: bool) -> Array:
-    n, (_, outputs, slots) = population.hidden.samples, pull.readout_mean.shape
+    n, (_, outputs, slots) = population.hidden.samples, pull.gain.shape
     Q = np.zeros((outputs, n, outputs, n))
     for span, phi in population.features():
-        weights = pull.weights[span]
         rows = phi.reshape(-1, n)
         covariance = readouts.inverse[span].reshape(-1, outputs, slots, outputs, slots)
         for d in range(outputs):
             for e in range(d + 1):
-                P = covariance[:, d, :, e, :] * weights[:, None, None]
-                Q[d, :, e] += rows.T @ (P @ phi).reshape(-1, n)
-        if second:
-            u = np.einsum("bdi,bin->bdn", pull.readout_mean[span], phi).reshape(len(phi), -1)
-            U = u * np.sqrt(weights)[:, None]
-            Q += (U.T @ U).reshape(Q.shape)
+                P = covariance[:, d, :, e, :] * pull.weights[span, None, None]
+                Q[d, :, e] += rows.T @ ((P * phi) if slots == 1 else (P @ phi)).reshape(-1, n)
     for d in range(outputs):
         for e in range(d):
             Q[e, :, d] = Q[d, :, e].T
     whole = Q.reshape(outputs * n, outputs * n)
     return (whole + whole.T) / 2
+
+
+def _of_the_means(population: Population, pull: Pull) -> Array:
+    """(D n, D n): E u u^T of u = phi gain."""
+    size = pull.gain.shape[1] * population.hidden.samples
+    total = np.zeros((size, size))
+    for span, phi in population.features():
+        u = (pull.gain[span] @ phi).reshape(-1, size)
+        u *= np.sqrt(pull.weights[span])[:, None]
+        total += u.T @ u
+    return total

@@ -25,7 +25,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, cholesky, lapack
+from scipy.linalg import cho_factor, cho_solve, lapack
 
 from numerics.cavity.fields import Pull, Readouts, response, second_moment
 from numerics.cavity.population import Population
@@ -105,7 +105,7 @@ class Functional:
 
     def covariance(self, readouts: Readouts, pull: Pull) -> Array:
         """S_q + Q_q."""
-        return self.S_q + second_moment(self.population, readouts, pull)
+        return self.S_q + second_moment(self.population, readouts, pull, self.width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,10 +229,3 @@ def _whitened(factor: Array, M: Array) -> Array:
     half = lapack.dtrtrs(factor, M, lower=1)[0]
     return lapack.dtrtrs(factor, half.T, lower=1)[0]
 
-
-def unwhitened(root: Array, M: Array) -> Array:
-    """L M L^T."""
-    return root @ M @ root.T
-
-
-__all__ = ["Functional", "Indefinite", "Sweep", "cholesky", "sweep", "unwhitened"]

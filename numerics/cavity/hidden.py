@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from numerics.activations import Activation
 from numerics.gaussian.theory import Theory
+from numerics.kernels.preactivations import InputKernel
+from numerics.machine.dense import mirrored
 
 Array = NDArray[np.float64]
 
@@ -38,13 +40,11 @@ class Hidden:
     activation: Activation
 
     @classmethod
-    def of(cls, theory: Theory, X: Array, noise_variance: Array | None = None) -> Hidden:
-        """At inputs X (P, n, r) in the theory's coordinates."""
+    def of(cls, theory: Theory, X: Array, units: Array) -> Hidden:
+        """At inputs X (P, n, r) in the theory's coordinates, features over `units` (n,)."""
         receptive = theory.readout.receptive
         pixels, n, _ = X.shape
-        scale = np.full(n, np.sqrt(theory.readout.variance / receptive.fan_in))
-        if noise_variance is not None:
-            scale /= np.sqrt(noise_variance)
+        scale = np.sqrt(theory.readout.variance / receptive.fan_in) / units
         whitened = (X * np.sqrt(theory.prior_variance)).reshape(pixels * n, -1)
         return cls(whitened, receptive.means(pixels), scale, theory.readout.activation)
 
@@ -90,3 +90,12 @@ class Hidden:
     def _plain(self) -> bool:
         """Whether the slots are the pixels."""
         return self.slots == self.pixels and np.array_equal(self.means, np.eye(self.pixels))
+
+
+def gaussian_kernel(theory: Theory, X: Array, covariance: Array, units: Array) -> Array:
+    """Q_f at inputs X (P, n, r), without the output's bias and over `units` (n,), where the weights are
+    N(0, covariance) in units of their prior: in closed form."""
+    std = np.sqrt(theory.prior_variance)
+    K = InputKernel.at(X, covariance * np.multiply.outer(std, std))
+    Q = mirrored(theory.readout.value(K)) - theory.readout.bias_variance
+    return Q / np.multiply.outer(units, units)

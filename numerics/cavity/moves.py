@@ -19,7 +19,7 @@ from numerics.cavity.population import BATCHES, Population, resampled
 Array = NDArray[np.float64]
 
 PATHS = 5
-LENGTH = 1.4  # of a path: pi/2 makes a Gaussian independent of its start
+LENGTH = 1.0  # of a path: pi/2 makes a Gaussian independent of its start
 STEP = 0.25  # to begin with
 ACCEPTANCE = 0.85
 
@@ -61,7 +61,7 @@ class Tilt:
         return tilt, hidden.adjoint(dphi, G)
 
 
-def moved(functional: Functional, at: Sweep, draws: int, seed: int) -> Population:
+def moved(functional: Functional, at: Sweep, draws: int, seed: int, paths: int = PATHS) -> Population:
     """A population of the tilted law at a sweep, from the weighted draws that it was found with.
 
     Batches stay independent of one another. `draws` is rounded to a multiple of them.
@@ -77,15 +77,15 @@ def moved(functional: Functional, at: Sweep, draws: int, seed: int) -> Populatio
     )
     shape = (*functional.y.shape, *functional.y.shape)
     tilt = Tilt(functional, at.H.reshape(shape), at.eps)
-    Z, values = _paths(tilt, population.Z[picked], rng)
+    Z, values = _paths(tilt, population.Z[picked], rng, paths)
     return Population(population.hidden, Z, at.pull.log_z - values)
 
 
-def _paths(tilt: Tilt, Z: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+def _paths(tilt: Tilt, Z: Array, rng: np.random.Generator, paths: int) -> tuple[Array, Array]:
     """Draws after some paths, and their tilts."""
     value, slope = tilt(Z)
     h = STEP
-    for _ in range(PATHS):
+    for _ in range(paths):
         jittered = h * rng.uniform(0.85, 1.15)
         cosine, sine = np.cos(jittered), np.sin(jittered)
         momentum = rng.standard_normal(Z.shape)

@@ -8,8 +8,8 @@ moment, and where the effective sample stays small, its own draws, moved by Hami
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,23 +17,23 @@ from numpy.typing import NDArray
 from numerics import checks
 from numerics.cavity.descent import Descent, descend
 from numerics.cavity.fields import Pull, Readouts
-from numerics.cavity.functional import Functional
-from numerics.cavity.hidden import Hidden
-from numerics.cavity.moves import moved
+from numerics.cavity.functional import Functional, Sweep
+from numerics.cavity.hidden import Hidden, gaussian_kernel
 from numerics.cavity.population import BATCHES, Population, gaussian
+from numerics.cavity.tracking import track
 from numerics.gaussian.theory import Theory
-from numerics.kernels.preactivations import InputKernel
-from numerics.machine.dense import mirrored
 from numerics.problem import Problem
+from numerics.solving.outcome import Status
 
 Array = NDArray[np.float64]
 
 LIGHT = 0.25  # readout load at which the ladder begins
 PILOT = 8  # times fewer draws on the way
 LEAST_PILOT = 2048
+PILOT_LOAD = 16  # draws per datum and slot at least
 ROUGH = 1e-3  # tolerance on the way
-ENOUGH, TOO_FEW = 0.6, 0.35  # effective share of draws that needs no other reference, and no other kind of it
-ROUNDS = 3  # of moving the draws and descending with them
+ENOUGH = 0.75  # effective share of draws below which a Gaussian does not serve
+NOISY = 4.0  # times sqrt(n / (draws slots)): a residual that the noise of moving draws explains
 WIDEN = 1.05  # of a fitted Gaussian
 
 
@@ -47,11 +47,19 @@ class Found:
     descent : Descent
     control : (float, float)
         Share of the control variate in S_p and S_q.
+    replicates : tuple of Found
+        Nearly independent ones, for errors.
     """
 
     functional: Functional
     descent: Descent
     control: tuple[float, float] = (0.0, 0.0)
+    replicates: tuple[Found, ...] = ()
+
+    def kept(self) -> Found:
+        """Without the features, which are made again."""
+        population = replace(self.population, _kept={})
+        return replace(self, functional=replace(self.functional, population=population))
 
     @property
     def population(self) -> Population:
@@ -102,8 +110,8 @@ class Session:
         self.max_iter = checks.count(max_iter, "max_iter")
         observed = problem.observed
         noise = problem.noise_variance[observed]
-        self.hidden = Hidden.of(self.theory, self.theory.X[:, observed], noise)
         self.noise_std = np.sqrt(noise)
+        self.hidden = Hidden.of(self.theory, self.theory.X[:, observed], self.noise_std)
         self.y = np.ascontiguousarray((problem.targets[observed] / self.noise_std[:, None]).T)
         bias = math.sqrt(problem.net.bias_variance) / self.noise_std
         self.S = np.eye(len(noise)) + np.multiply.outer(bias, bias)
@@ -111,72 +119,86 @@ class Session:
 
     def kernel(self, covariance: Array) -> Array:
         """Q_f without the output's bias where the weights are N(0, covariance), in units of the noise."""
-        X, std = self.theory.X[:, self.problem.observed], np.sqrt(self.theory.prior_variance)
-        K = InputKernel.at(X, covariance * np.multiply.outer(std, std))
-        Q = mirrored(self.theory.readout.value(K)) - self.theory.readout.bias_variance
-        return Q / np.multiply.outer(self.noise_std, self.noise_std)
+        X = self.theory.X[:, self.problem.observed]
+        return gaussian_kernel(self.theory, X, covariance, self.noise_std)
 
     def gaussian_process(self) -> tuple[Array, Array]:
         """K and eps (D, n) at infinite width."""
         K = self.S + self.kernel(np.eye(self.hidden.size))
         return np.kron(np.eye(len(self.y)), K), np.linalg.solve(K, self.y.T).T
 
-    def at(self, width: float) -> Found:
-        """The solution at a finite width."""
-        rung = self._approach(width)
-        found = self._final(rung, width)
-        return found
-
-    def along(self, widths: Sequence[float]) -> Iterator[tuple[int, Found | None]]:
-        """(position, what was found), from wide to narrow; None at infinite width."""
-        for position in sorted(range(len(widths)), key=lambda k: -widths[k]):
-            width = widths[position]
-            yield position, None if math.isinf(width) else self.at(width)
+    def infinite(self) -> Found:
+        """The Gaussian process, with draws of the prior."""
+        K, eps = self.gaussian_process()
+        population = gaussian(self.hidden, self.draws, np.eye(self.hidden.size), self._stream(3))
+        functional = self.functional(population, math.inf, (1.0, 1.0))
+        H = np.linalg.inv(K)
+        readouts = functional.readouts(H)
+        pull = functional.pull(readouts, eps)
+        F = 0.5 * (float(np.sum(self.y * eps)) + float(np.linalg.slogdet(K)[1]))
+        at = Sweep(K, H, eps, readouts, pull, K, F, 0.0)
+        return Found(functional, Descent(at, Status.CONVERGED, 1), (1.0, 1.0))
 
     def _approach(self, width: float) -> Found:
-        """The pilot at a width, down the ladder."""
-        slots, wider = self.hidden.slots, [known for known in self._rungs if known >= width]
+        """The solution by few draws at the narrowest width down to this one where a Gaussian serves."""
+        wider = [known for known in self._rungs if known >= width]
         if wider:
             top = min(wider)
             rung = self._rungs[top]
         else:
             K, eps = self.gaussian_process()
-            freedom = K.shape[0] - float(np.trace(np.linalg.inv(K)))
-            top = max(width, freedom / len(self.y) / (slots * LIGHT))
+            freedom = K.shape[0] - float(np.trace(np.linalg.inv(K))) / len(self.y)
+            top = max(width, freedom / (self.hidden.slots * LIGHT))
             rung = self._pilot(top, K, eps, np.eye(self.hidden.size))
         count = math.ceil(math.log2(top / width) - 1e-9)
         for step in range(1, count + 1):
+            if rung.share < ENOUGH:
+                break
             at = rung.descent.at
-            below = top * (width / top) ** (step / count)
-            rung = self._pilot(below, at.K, at.eps, rung.covariance())
-        self._rungs[width] = rung
+            below = self._pilot(top * (width / top) ** (step / count), at.K, at.eps, rung.covariance())
+            if below.share < ENOUGH:
+                break
+            rung = below
         return rung
 
     def _pilot(self, width: float, K: Array, eps: Array, covariance: Array) -> Found:
-        draws = max(self.draws // PILOT, min(LEAST_PILOT, self.draws))
+        least = max(LEAST_PILOT, PILOT_LOAD * self.hidden.samples // self.hidden.slots)
+        draws = max(self.draws // PILOT, min(least, self.draws))
         found = self._from_gaussian(width, K, eps, covariance, draws, ROUGH, 0)
-        if found.share < ENOUGH:
-            at = found.descent.at
-            found = self._from_gaussian(width, at.K, at.eps, found.covariance(), draws, ROUGH, 1)
-        if found.share < TOO_FEW:
-            found = self._from_moved(found, draws, ROUGH, 2)
-        self._rungs[width] = found
+        at = found.descent.at
+        found = self._from_gaussian(width, at.K, at.eps, found.covariance(), draws, ROUGH, 1)
+        if found.share >= ENOUGH:
+            self._rungs[width] = found
         return found
 
-    def _final(self, rung: Found, width: float) -> Found:
+    def at(self, width: float) -> Found:
+        """The solution at a finite width."""
+        rung = self._approach(width)
         at = rung.descent.at
-        if rung.population.covariance is not None:
-            control = _mean_readout(at.readouts, at.pull)
-            found = self._from_gaussian(
-                width, at.K, at.eps, rung.covariance(), self.draws, self.tol, 3, control
-            )
-            if found.share >= TOO_FEW:
-                return found
+        if rung.functional.width == width and rung.population.covariance is not None:
+            control = _mean_readout(at.readouts, at.pull, width)
+            covariance = rung.covariance()
+            found = self._from_gaussian(width, at.K, at.eps, covariance, self.draws, self.tol, 2, control)
+            if found.share >= ENOUGH:
+                return replace(found, replicates=tuple(self._batches(found)))
             rung = found
-        for turn in range(ROUNDS):
-            tol = self.tol if turn == ROUNDS - 1 else ROUGH
-            rung = self._from_moved(rung, self.draws, tol, 4 + turn)
-        return rung
+        return self._tracked(rung, width)
+
+    def _tracked(self, rung: Found, width: float) -> Found:
+        """Down from a rung with moving draws."""
+        draws = self.draws // 2
+        tracked = track(
+            self.functional, rung.functional, rung.descent.at, width, draws, self._stream(3)
+        )
+        noise = NOISY * math.sqrt(self.hidden.samples / (len(tracked.functional.population) * self.hidden.slots))
+        solved = tracked.at.residual <= noise
+        status = Status.CONVERGED if solved else Status.STALLED
+        steps = len(tracked.snapshots)
+        snapshots = tuple(
+            Found(functional, Descent(at, status, steps)).kept() for functional, at in tracked.snapshots
+        )
+        found = Found(tracked.functional, Descent(tracked.at, status, steps), replicates=snapshots)
+        return found
 
     def _from_gaussian(
         self,
@@ -193,12 +215,6 @@ class Session:
         functional = self.functional(population, width, control)
         return Found(functional, descend(functional, K, eps, tol, self.max_iter), control)
 
-    def _from_moved(self, rung: Found, draws: int, tol: float, stream: int) -> Found:
-        at = rung.descent.at
-        population = moved(rung.functional, at, draws, self._stream(stream))
-        functional = self.functional(population, rung.functional.width)
-        return Found(functional, descend(functional, at.K, at.eps, tol, self.max_iter))
-
     def functional(
         self, population: Population, width: float, control: tuple[float, float] = (0.0, 0.0)
     ) -> Functional:
@@ -209,12 +225,13 @@ class Session:
             S_p, S_q = self.S + control[0] * missed, self.S + control[1] * missed
         return Functional(population, self.y, width, S_p, S_q)
 
-    def replicates(self, found: Found) -> Iterator[Found]:
+    def _batches(self, found: Found) -> Iterator[Found]:
         """The same solved with each batch of the draws alone."""
         at = found.descent.at
         for k in range(BATCHES):
             functional = self.functional(found.population.batch(k), found.functional.width, found.control)
-            yield Found(functional, descend(functional, at.K, at.eps, ROUGH, self.max_iter), found.control)
+            descent = descend(functional, at.K, at.eps, ROUGH, self.max_iter)
+            yield Found(functional, descent, found.control).kept()
 
     def _stream(self, stream: int) -> int:
         return int(np.random.SeedSequence([self.seed, stream]).generate_state(1)[0])
@@ -230,9 +247,9 @@ def mean_square(population: Population) -> Array:
     return total / len(population)
 
 
-def _mean_readout(readouts: Readouts, pull: Pull) -> tuple[float, float]:
+def _mean_readout(readouts: Readouts, pull: Pull, width: float) -> tuple[float, float]:
     """Mean diagonals of A^{-1} and of A^{-1} + abar abar^T: p and q."""
     size = readouts.inverse.shape[1]
     p = float(np.einsum("b,bii->", pull.weights, readouts.inverse)) / size
-    q = p + float(np.einsum("b,bdi->", pull.weights, pull.readout_mean**2)) / size
+    q = p + float(np.einsum("b,bdi->", pull.weights, pull.gain**2)) / (size * width)
     return p, q
