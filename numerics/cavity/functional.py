@@ -25,7 +25,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, lapack
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, lapack
 
 from numerics.cavity.fields import Pull, Readouts, response, second_moment
 from numerics.cavity.population import Population
@@ -94,7 +94,7 @@ class Functional:
         return 0.5 * (logdet_K + trace - self.size)
 
     def value(self, eps: Array, H: Array) -> float:
-        """F."""
+        """F(eps, H) of eps (D, n) and H (D n, D n)."""
         pull = self.pull(self.readouts(H), eps)
         logdet = -float(np.linalg.slogdet(H)[1])
         return self.concave_part(pull, eps) + self.complexity(H, logdet)
@@ -136,7 +136,7 @@ class Sweep:
 
 
 class Indefinite(ArithmeticError):
-    """K has no Cholesky factor."""
+    """K has no Cholesky factor, as too few draws and their control variates may have it."""
 
 
 def sweep(functional: Functional, K: Array, eps: Array, curvature: Array, tol: float) -> Sweep:
@@ -207,7 +207,10 @@ def _maximise(
 
 def _newton(functional: Functional, curvature: Array, pull: Pull, slope: Array) -> Array:
     """curvature^{-1} slope, the term of rank one included where that is safe."""
-    factor = cho_factor(curvature, lower=True, check_finite=False)
+    try:
+        factor = cho_factor(curvature, lower=True, check_finite=False)
+    except LinAlgError:
+        raise Indefinite from None
     u = pull.mean_output.ravel()
     both = cho_solve(factor, np.stack([slope.ravel(), u], axis=1), check_finite=False)
     rest = functional.width - float(u @ both[:, 1])

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from numerics import checks
 from numerics.cavity.descent import Descent, descend
 from numerics.cavity.fields import Pull, Readouts
-from numerics.cavity.functional import Functional, Sweep
+from numerics.cavity.functional import Functional, Indefinite, Sweep
 from numerics.cavity.hidden import Hidden, gaussian_kernel
 from numerics.cavity.population import BATCHES, Population, gaussian
-from numerics.cavity.tracking import track
+from numerics.cavity.tracking import SNAPSHOTS, track
 from numerics.gaussian.theory import Theory
 from numerics.problem import Problem
 from numerics.solving.outcome import Status
@@ -186,7 +186,7 @@ class Session:
 
     def _tracked(self, rung: Found, width: float) -> Found:
         """Down from a rung with moving draws."""
-        draws = self.draws // 2
+        draws = max(self.draws // SNAPSHOTS, 4 * BATCHES)
         tracked = track(
             self.functional, rung.functional, rung.descent.at, width, draws, self._stream(3)
         )
@@ -212,8 +212,18 @@ class Session:
         control: tuple[float, float] = (0.0, 0.0),
     ) -> Found:
         population = gaussian(self.hidden, draws, covariance, self._stream(stream))
+        return self._descended(population, width, K, eps, tol, control)
+
+    def _descended(
+        self, population: Population, width: float, K: Array, eps: Array, tol: float, control: tuple[float, float]
+    ) -> Found:
         functional = self.functional(population, width, control)
-        return Found(functional, descend(functional, K, eps, tol, self.max_iter), control)
+        try:
+            return Found(functional, descend(functional, K, eps, tol, self.max_iter), control)
+        except Indefinite:
+            if not any(control):
+                raise
+        return self._descended(population, width, K, eps, tol, (0.0, 0.0))
 
     def functional(
         self, population: Population, width: float, control: tuple[float, float] = (0.0, 0.0)
@@ -229,9 +239,8 @@ class Session:
         """The same solved with each batch of the draws alone."""
         at = found.descent.at
         for k in range(BATCHES):
-            functional = self.functional(found.population.batch(k), found.functional.width, found.control)
-            descent = descend(functional, at.K, at.eps, ROUGH, self.max_iter)
-            yield Found(functional, descent, found.control).kept()
+            population, width = found.population.batch(k), found.functional.width
+            yield self._descended(population, width, at.K, at.eps, ROUGH, found.control).kept()
 
     def _stream(self, stream: int) -> int:
         return int(np.random.SeedSequence([self.seed, stream]).generate_state(1)[0])

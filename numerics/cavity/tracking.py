@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from numerics.cavity.fields import Readouts
 from numerics.cavity.functional import Functional, Sweep, sweep
 from numerics.cavity.moves import moved
 from numerics.cavity.population import Population, gaussian
@@ -85,10 +84,11 @@ def track(
     together = _together([one.population for one, _ in snapshots])
     functional = functional_of(together, width)
     at = sweep(functional, average, eps, average, SLOPE**2)
-    log_z = bridge(functional, at, int(next(streams)))
-    change = -width * (log_z - at.pull.log_z)
-    pull = replace(at.pull, log_z=log_z)
-    return Tracked(functional, replace(at, pull=pull, F=at.F + change), tuple(snapshots))
+    shift = bridge(functional, at, int(next(streams))) - at.pull.log_z
+    together = replace(together, log_ratio=together.log_ratio + shift)
+    pull = replace(at.pull, log_z=at.pull.log_z + shift, log_weights=at.pull.log_weights + shift)
+    at = replace(at, pull=pull, F=at.F - width * shift)
+    return Tracked(functional_of(together, width), at, tuple(snapshots))
 
 
 def _together(parts: list[Population]) -> Population:
@@ -104,8 +104,8 @@ def bridge(functional: Functional, at: Sweep, seed: int) -> float:
     population, pull = functional.population, at.pull
     M = (population.Z * pull.weights[:, None]).T @ population.Z
     reference = gaussian(population.hidden, min(len(population), 32768), M, seed)
-    H = at.H.reshape(*functional.y.shape, *functional.y.shape)
-    there = functional.pull(Readouts.of(reference, H, functional.width), at.eps)
+    other = replace(functional, population=reference)
+    there = other.pull(other.readouts(at.H), at.eps)
     # log of N_0 exp(tilt) over the Gaussian, at either set of draws
     ours = there.log_weights
     tilt = pull.log_weights - population.log_ratio
