@@ -2,6 +2,7 @@
 
 from numerics import activations, datasets, pixels, plots, reduced
 from numerics.activations import ACTIVATIONS
+from numerics.cavity import CavitySolution, UnitLaw
 from numerics.compare import Comparison, Crossing, Row, compare
 from numerics.continuation import Continuation
 from numerics.costs.cost import Cost, NotEnoughMemory, estimate_cost
@@ -42,6 +43,7 @@ __all__ = [
     "Agreement",
     "AlphaSeries",
     "Branches",
+    "CavitySolution",
     "Comparison",
     "Continuation",
     "ConvergenceError",
@@ -72,6 +74,7 @@ __all__ = [
     "StationaryPoint",
     "Status",
     "TestKernels",
+    "UnitLaw",
     "activations",
     "alpha_series",
     "cnn",

@@ -59,7 +59,7 @@ def descend(functional: Functional, K: Array, eps: Array, tol: float, max_iter: 
         if there is None or not np.isfinite(there.F):
             return Descent(best, Status.NOT_FINITE, count)
         here = there
-        if here.residual <= best.residual or here.F < best.F - FLAT * abs(best.F):
+        if here.residual <= best.residual or best.F - FLAT * abs(best.F) > here.F:
             best = here
     return Descent(best, Status.MAX_ITERATIONS, max_iter)
 
@@ -68,8 +68,8 @@ def _no_worse(there: Sweep, here: Sweep) -> bool:
     """Whether F fell, or the residual did where F no longer tells."""
     rounding = FLAT * max(abs(here.F), len(here.K))
     slack = max(rounding, 1e-2 * here.residual**2)  # eps is not quite at its maximum
-    return there.F <= here.F + slack and there.residual <= 2.0 * max(here.residual, 1e-12) or (
-        there.F < here.F - rounding
+    return (here.F + slack >= there.F and there.residual <= 2.0 * max(here.residual, 1e-12)) or (
+        here.F - rounding > there.F
     )
 
 

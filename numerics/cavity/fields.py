@@ -53,7 +53,9 @@ def seen_through(phi: Array, H: Array) -> Array:
     """(D, D, draws, m, n): phi H_de."""
     outputs, n = len(H), phi.shape[2]
     rows = phi.reshape(-1, n)
-    return np.array([[(rows @ H[d, :, e]).reshape(phi.shape) for e in range(outputs)] for d in range(outputs)])
+    return np.array(
+        [[(rows @ H[d, :, e]).reshape(phi.shape) for e in range(outputs)] for d in range(outputs)]
+    )
 
 
 def precision(phi: Array, through: Array, width: float) -> Array:
@@ -66,11 +68,11 @@ def precision(phi: Array, through: Array, width: float) -> Array:
                 A[:, d, 0, e, 0] = np.einsum("bin,bin->b", through[d, e], phi)
             else:
                 A[:, d, :, e, :] = through[d, e] @ phi.transpose(0, 2, 1)
-    A = A.reshape(draws, outputs * slots, -1)
-    A /= width
-    diagonal = np.arange(A.shape[1])
-    A[:, diagonal, diagonal] += 1.0
-    return A
+    whole: Array = A.reshape(draws, outputs * slots, -1)
+    whole /= width
+    diagonal = np.arange(whole.shape[1])
+    whole[:, diagonal, diagonal] += 1.0
+    return whole
 
 
 def inverted(A: Array) -> tuple[Array, Array]:

@@ -4,7 +4,7 @@ With z of `numerics.cavity.fields`, everything in units of the noise, outputs st
 
     F(eps, H) = -C log z(eps, H) + y.eps - 1/2 eps.S_p eps - 1/2 log det H + 1/2 tr S_q H - D n/2,
 
-S_p = S_q = 1 + s s^T and s_mu = sigma_b / sigma_mu carrying the output's bias, plus what control variates add.
+S_p = S_q = 1 + s s^T, s_mu = sigma_b / sigma_mu, for the output's bias, plus what control variates add.
 F is stationary where y = (S_p + Q_p) eps and H^{-1} = S_q + Q_q, and is then minus the log evidence.
 
 log z is the log of an average of exp(a.phi^T eps - 1/2 a.phi^T H phi a) over a unit's weights and its readout
@@ -68,7 +68,7 @@ class Functional:
     @cached_property
     def S_q(self) -> Array:
         """(D n, D n)."""
-        return np.kron(np.eye(self.outputs), self.noise_q)
+        return np.kron(np.eye(self.outputs), self.noise_q).astype(np.float64)
 
     def readouts(self, H: Array) -> Readouts:
         return Readouts.of(self.population, H.reshape(*self.y.shape, *self.y.shape), self.width)
@@ -121,8 +121,8 @@ class Sweep:
     F : float
         max_eps F(eps, H).
     residual : float
-        The largest eigenvalue, in absolute value, of K^{-1/2} (S_q + Q_q - K) K^{-1/2}, or the norm of dF/deps
-        over that of y, both in the metric of K^{-1}, if that is larger.
+        The largest eigenvalue, in absolute value, of K^{-1/2} (S_q + Q_q - K) K^{-1/2}, or the norm of
+        dF/deps over that of y, both in the metric of K^{-1}, if that is larger.
     """
 
     K: Array
@@ -231,4 +231,3 @@ def _whitened(factor: Array, M: Array) -> Array:
     """L^{-1} M L^{-T}."""
     half = lapack.dtrtrs(factor, M, lower=1)[0]
     return lapack.dtrtrs(factor, half.T, lower=1)[0]
-

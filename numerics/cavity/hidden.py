@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,9 +70,9 @@ class Hidden:
 
     def with_slopes(self, Z: Array) -> tuple[Array, Array]:
         """Features (draws, m, n), and phi' of the pre-activations (draws, P, n)."""
-        values, slopes = self.activation.activate(Z @ self.X.T)
+        values, slopes = (np.asarray(each, np.float64) for each in self.activation.activate(Z @ self.X.T))
         shape = (len(Z), self.pixels, self.samples)
-        phi: NDArray[Any] = values.reshape(shape)
+        phi = values.reshape(shape)
         if not self._plain:
             phi = self.means @ phi
         phi *= self.scale

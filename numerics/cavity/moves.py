@@ -1,8 +1,8 @@
 """Draws moved to the tilted law of one unit: resampled, then Hamiltonian Monte Carlo of all at once.
 
 With U(z) = 1/2 |z|^2 - tilt(z) in whitened weights; the integrator rotates the Gaussian part exactly, as
-`numerics.sampling.hmc` does for a network. The moved draws have the tilted law of a field for reference, whose
-density is known but for its z, which the draws before them gave.
+`numerics.sampling.hmc` does for a network. The moved draws have the tilted law of a field for reference,
+whose density is known but for its z, which the draws before them gave.
 """
 
 from __future__ import annotations

@@ -84,9 +84,7 @@ def gaussian(hidden: Hidden, draws: int, covariance: Array, seed: int) -> Popula
     values, U = values[order], U[:, order]
     power = max(1, int(np.ceil(np.log2(max(draws / BATCHES, 2)))))
     seeds = np.random.SeedSequence(seed).spawn(BATCHES)
-    parts = [
-        qmc.Sobol(hidden.size, rng=np.random.default_rng(each)).random_base2(power) for each in seeds
-    ]
+    parts = [qmc.Sobol(hidden.size, rng=np.random.default_rng(each)).random_base2(power) for each in seeds]
     G = ndtri(np.clip(np.concatenate(parts), 1e-15, 1 - 1e-15))
     Z = (G * np.sqrt(values)) @ U.T
     log_ratio = 0.5 * np.sum(G**2 - Z**2, axis=1) + 0.5 * float(np.sum(np.log(values)))

@@ -125,14 +125,15 @@ class Session:
     def gaussian_process(self) -> tuple[Array, Array]:
         """K and eps (D, n) at infinite width."""
         K = self.S + self.kernel(np.eye(self.hidden.size))
-        return np.kron(np.eye(len(self.y)), K), np.linalg.solve(K, self.y.T).T
+        eps: Array = np.linalg.solve(K, self.y.T).T.astype(np.float64)
+        return np.kron(np.eye(len(self.y)), K).astype(np.float64), eps
 
     def infinite(self) -> Found:
         """The Gaussian process, with draws of the prior."""
         K, eps = self.gaussian_process()
         population = gaussian(self.hidden, self.draws, np.eye(self.hidden.size), self._stream(3))
         functional = self.functional(population, math.inf, (1.0, 1.0))
-        H = np.linalg.inv(K)
+        H: Array = np.linalg.inv(K).astype(np.float64)
         readouts = functional.readouts(H)
         pull = functional.pull(readouts, eps)
         F = 0.5 * (float(np.sum(self.y * eps)) + float(np.linalg.slogdet(K)[1]))
@@ -187,18 +188,17 @@ class Session:
     def _tracked(self, rung: Found, width: float) -> Found:
         """Down from a rung with moving draws."""
         draws = max(self.draws // SNAPSHOTS, 4 * BATCHES)
-        tracked = track(
-            self.functional, rung.functional, rung.descent.at, width, draws, self._stream(3)
+        tracked = track(self.functional, rung.functional, rung.descent.at, width, draws, self._stream(3))
+        noise = NOISY * math.sqrt(
+            self.hidden.samples / (len(tracked.functional.population) * self.hidden.slots)
         )
-        noise = NOISY * math.sqrt(self.hidden.samples / (len(tracked.functional.population) * self.hidden.slots))
         solved = tracked.at.residual <= noise
         status = Status.CONVERGED if solved else Status.STALLED
         steps = len(tracked.snapshots)
         snapshots = tuple(
             Found(functional, Descent(at, status, steps)).kept() for functional, at in tracked.snapshots
         )
-        found = Found(tracked.functional, Descent(tracked.at, status, steps), replicates=snapshots)
-        return found
+        return Found(tracked.functional, Descent(tracked.at, status, steps), replicates=snapshots)
 
     def _from_gaussian(
         self,
@@ -215,7 +215,13 @@ class Session:
         return self._descended(population, width, K, eps, tol, control)
 
     def _descended(
-        self, population: Population, width: float, K: Array, eps: Array, tol: float, control: tuple[float, float]
+        self,
+        population: Population,
+        width: float,
+        K: Array,
+        eps: Array,
+        tol: float,
+        control: tuple[float, float],
     ) -> Found:
         functional = self.functional(population, width, control)
         try:

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numerics import checks
-from numerics.cavity.fields import response, second_moment
+from numerics.cavity.fields import second_moment
 from numerics.cavity.hidden import Hidden, gaussian_kernel
-from numerics.cavity.population import BATCHES, Population
+from numerics.cavity.population import Population
 from numerics.cavity.session import Found, Session, mean_square
 from numerics.cavity.unit_law import UnitLaw
 from numerics.gaussian.theory import Theory
@@ -193,7 +192,7 @@ class CavitySolution(Predictive):
     @property
     def overlap_eigenvalues(self) -> Array:
         """Eigenvalues of `overlap_ratio`, largest first."""
-        return np.linalg.eigvalsh(self.overlap_ratio)[::-1]
+        return np.linalg.eigvalsh(self.overlap_ratio)[::-1].astype(np.float64)
 
     @property
     def weight_mean(self) -> Array:
@@ -455,6 +454,3 @@ def _spread(values: Any) -> Any:
 def _chunks(X: Array) -> Iterator[Array]:
     for low in range(0, max(len(X), 1), CHUNK):
         yield X[low : low + CHUNK]
-
-
-__all__ = ["BATCHES", "CavitySolution", "JointLaw", "checks"]
