@@ -1,8 +1,8 @@
 """The cavity theory: the law of one unit, exactly, for networks with one hidden layer.
 
 `theory="cavity"` of `numerics.solve` and `numerics.solve_path`. From what a user holds down: `solution` and
-its `unit_law`; `session`, a problem at any widths; `descent` with fixed draws and `tracking` with moving ones;
-`functional`, F and one sweep; `moves`, `fields`, `population`, `hidden`.
+its `unit_law`; `session`, a problem at any widths; `descent` with fixed draws and `tracking` with moving
+ones; `functional`, F and one sweep; `moves`, `fields`, `population`, `hidden`.
 """
 
 from numerics.cavity.solution import CavitySolution

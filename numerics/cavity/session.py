@@ -146,9 +146,11 @@ class Session:
         if wider:
             top = min(wider)
             rung = self._rungs[top]
+            if rung.population.covariance is None:
+                return rung
         else:
             K, eps = self.gaussian_process()
-            freedom = K.shape[0] - float(np.trace(np.linalg.inv(K))) / len(self.y)
+            freedom = (len(K) - float(np.trace(np.linalg.inv(K)))) / len(self.y)
             top = max(width, freedom / (self.hidden.slots * LIGHT))
             rung = self._pilot(top, K, eps, np.eye(self.hidden.size))
         count = math.ceil(math.log2(top / width) - 1e-9)
@@ -193,11 +195,12 @@ class Session:
             self.hidden.samples / (len(tracked.functional.population) * self.hidden.slots)
         )
         solved = tracked.at.residual <= noise
-        status = Status.CONVERGED if solved else Status.STALLED
+        status = Status.CONVERGED if solved else Status.TOO_FEW_DRAWS
         steps = len(tracked.snapshots)
         snapshots = tuple(
             Found(functional, Descent(at, status, steps)).kept() for functional, at in tracked.snapshots
         )
+        self._rungs[width] = snapshots[-1]
         return Found(tracked.functional, Descent(tracked.at, status, steps), replicates=snapshots)
 
     def _from_gaussian(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import cholesky, solve_triangular
 
 from numerics.cavity.fields import second_moment
 from numerics.cavity.hidden import Hidden, gaussian_kernel
@@ -394,8 +395,9 @@ class CavitySolution(Predictive):
         Q = (Q + np.kron(np.eye(outputs), shared)).reshape(outputs, m + n, outputs, m + n)
         cross = Q[:, :m, :, m:].reshape(outputs * m, outputs * n)
         own = Q[:, :m, :, :m].reshape(outputs * m, outputs * m)
-        C = own - cross @ at.H @ cross.T
-        C = (C + C.T) / 2
+        # S_q + Q_q of the very draws, which is H^{-1} but for the residual: no variance below zero
+        whitened = solve_triangular(cholesky(at.target, lower=True), cross.T, lower=True)
+        C = own - whitened.T @ whitened
         lost = np.finfo(float).eps * np.diagonal(own).reshape(outputs, m).max(axis=0) * math.sqrt(n)
         mean = self._mean(self.found, X)
         return JointLaw(mean, C.reshape(outputs, m, outputs, m)), lost

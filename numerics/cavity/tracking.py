@@ -2,8 +2,8 @@
 
 Fixed draws fit the fields to their own accidents once the effective sample falls: the fields have n^2/2
 numbers. Here every step moves the draws by Hamiltonian Monte Carlo to the law in the present fields, and
-makes one plain step of the descent with them, so that the noise of each step is new and averages out (stochastic
-approximation of the concave-convex procedure). The answer is the average K of the last steps, with the draws
+makes one plain step of the descent with them, so that the noise of each step is new and averages out
+(stochastic approximation of the concave-convex procedure). The answer is the average K of the last steps, with the draws
 of several of them together.
 """
 
@@ -29,7 +29,7 @@ SETTLING = 8
 SNAPSHOTS = 8
 BETWEEN = 3  # steps from one snapshot to the next
 DAMPING = 0.5  # while averaging
-SLOPE = 0.02  # of eps, relative
+SLOPE, FINE = 0.02, 1e-6  # of eps, relative: on the way and at the end
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ def track(
             population = moved(functional, at, draws, int(next(streams)), paths=1)
     together = _together([one.population for one, _ in snapshots])
     functional = functional_of(together, width)
-    at = sweep(functional, average, eps, average, SLOPE**2)
+    at = sweep(functional, average, eps, at.target, FINE)
     shift = bridge(functional, at, int(next(streams))) - at.pull.log_z
     together = replace(together, log_ratio=together.log_ratio + shift)
     pull = replace(at.pull, log_z=at.pull.log_z + shift, log_weights=at.pull.log_weights + shift)
