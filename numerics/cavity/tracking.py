@@ -3,8 +3,8 @@
 Fixed draws fit the fields to their own accidents once the effective sample falls: the fields have n^2/2
 numbers. Here every step moves the draws by Hamiltonian Monte Carlo to the law in the present fields, and
 makes one plain step of the descent with them, so that the noise of each step is new and averages out
-(stochastic approximation of the concave-convex procedure). The answer is the average K of the last steps, with the draws
-of several of them together.
+(stochastic approximation of the concave-convex procedure). The answer is the average K of the last steps,
+with the draws of several of them together.
 """
 
 from __future__ import annotations

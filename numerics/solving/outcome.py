@@ -35,7 +35,9 @@ class Status(Enum):
         "the free energy falls towards states whose kernels float64 or the activation's series do not "
         "resolve: raise noise_variance, lower weight_variance, rescale X and y, or use 'erf' or 'relu'"
     )
-    TOO_FEW_DRAWS = "the noise of the draws leaves a larger residual than their number explains: give more of them (draws=)"
+    TOO_FEW_DRAWS = (
+        "the residual is larger than the noise of so many draws explains: give more of them (draws=)"
+    )
     INDEFINITE = "a kernel is not positive definite in float64: raise noise_variance or rescale X"
     NOT_FINITE = "the kernels overflowed or became NaN: rescale X and y to order one"
 
