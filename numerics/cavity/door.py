@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import checks
+from numerics.cavity.population import KEPT
 from numerics.cavity.session import Session
 from numerics.cavity.solution import CavitySolution
 from numerics.costs.cost import NotEnoughMemory
@@ -84,7 +85,7 @@ def _refuse_what_does_not_fit(session: Session) -> None:
     outputs, n = session.y.shape
     readout = (session.hidden.slots * outputs) ** 2 + session.hidden.slots * outputs
     need = (
-        8.0 * (SQUARES * (outputs * n) ** 2 + session.draws * (2 * readout + 2 * session.hidden.size)) + 6e8
+        8.0 * (SQUARES * (outputs * n) ** 2 + session.draws * (2 * readout + 2 * session.hidden.size)) + KEPT + 3e8
     )
     if left is not None and need > left:
         raise NotEnoughMemory(

@@ -19,7 +19,7 @@ from numerics.cavity.hidden import Hidden
 Array = NDArray[np.float64]
 
 BATCHES = 8
-KEPT = 3e8  # bytes of features that are kept from pass to pass
+KEPT = 1e9  # bytes of features that are kept from pass to pass
 CHUNK = 400_000  # pre-activations at a time, or as many as an n x n array has
 
 

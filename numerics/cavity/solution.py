@@ -312,9 +312,15 @@ class CavitySolution(Predictive):
         return (len(H) - float(np.trace(H))) / self.problem.outputs
 
     def _Sigma(self, found: Found) -> Array:
+        """Draws of a Gaussian have its covariance exactly; the average is over what the weights change."""
         size = self.problem.input_shape[1]
-        W = (found.population.Z * np.sqrt(self.equations.prior_variance))[:, :size]
-        return (W * found.descent.at.pull.weights[:, None]).T @ W
+        population, weights = found.population, found.descent.at.pull.weights
+        known = np.zeros((population.hidden.size, population.hidden.size))
+        if population.covariance is not None:
+            known, weights = population.covariance, weights - 1.0 / len(weights)
+        M = known + (population.Z * weights[:, None]).T @ population.Z
+        std = np.sqrt(self.equations.prior_variance)
+        return (M * np.multiply.outer(std, std))[:size, :size]
 
     def _weight_mean(self, found: Found) -> Array:
         size = self.problem.input_shape[1]
