@@ -113,7 +113,7 @@ def test_the_law_of_one_unit(learned):
     first, second, third, fourth = law.moments(w)
     assert first == pytest.approx(0, abs=1e-14)
     assert third == pytest.approx(0, abs=1e-14)
-    assert second == pytest.approx(w @ sol.overlap_ratio @ w, rel=2e-3)  # has a control variate
+    assert second == pytest.approx(w @ sol.overlap_ratio @ w, rel=1e-2)  # has a control variate
     assert law.excess_kurtosis(3 * w) == pytest.approx(fourth / second**2 - 3, rel=1e-9)
     density, edges = law.histogram(w, bins=40)
     middle = (edges[1:] + edges[:-1]) / 2
