@@ -2,7 +2,7 @@
 
 from numerics import activations, datasets, pixels, plots, reduced
 from numerics.activations import ACTIVATIONS
-from numerics.cavity import CavitySolution, UnitLaw
+from numerics.cavity import CavitySolution, ExactFirstOrder, UnitLaw, exact_first_order
 from numerics.compare import Comparison, Crossing, Row, compare
 from numerics.continuation import Continuation
 from numerics.costs.cost import Cost, NotEnoughMemory, estimate_cost
@@ -51,6 +51,7 @@ __all__ = [
     "Crossing",
     "Dataset",
     "Estimate",
+    "ExactFirstOrder",
     "FeatureLoad",
     "FirstOrder",
     "Langevin",
@@ -83,6 +84,7 @@ __all__ = [
     "datasets",
     "estimate_cost",
     "estimate_sampling",
+    "exact_first_order",
     "fcn",
     "from_sigma",
     "load",

@@ -5,7 +5,8 @@ its `unit_law`; `session`, a problem at any widths; `descent` with fixed draws a
 ones; `functional`, F and one sweep; `moves`, `fields`, `population`, `hidden`.
 """
 
+from numerics.cavity.first_order import ExactFirstOrder, exact_first_order
 from numerics.cavity.solution import CavitySolution
 from numerics.cavity.unit_law import UnitLaw
 
-__all__ = ["CavitySolution", "UnitLaw"]
+__all__ = ["CavitySolution", "ExactFirstOrder", "UnitLaw", "exact_first_order"]

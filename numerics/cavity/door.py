@@ -85,7 +85,9 @@ def _refuse_what_does_not_fit(session: Session) -> None:
     outputs, n = session.y.shape
     readout = (session.hidden.slots * outputs) ** 2 + session.hidden.slots * outputs
     need = (
-        8.0 * (SQUARES * (outputs * n) ** 2 + session.draws * (2 * readout + 2 * session.hidden.size)) + KEPT + 3e8
+        8.0 * (SQUARES * (outputs * n) ** 2 + session.draws * (2 * readout + 2 * session.hidden.size))
+        + KEPT
+        + 3e8
     )
     if left is not None and need > left:
         raise NotEnoughMemory(

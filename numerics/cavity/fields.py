@@ -18,8 +18,11 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cholesky
+from scipy.linalg.blas import dtrmm
 
 from numerics.cavity.population import Population
+from numerics.machine.dense import gram
 
 Array = NDArray[np.float64]
 
@@ -43,10 +46,17 @@ class Readouts:
         outputs, slots = len(H), population.hidden.slots
         size = outputs * slots
         inverse, logdet = np.empty((len(population), size, size)), np.empty(len(population))
+        root = cholesky(H[0, :, 0], lower=True) if outputs == 1 else None
         for span, phi in population.features():
-            A = precision(phi, seen_through(phi, H), width)
+            A = _square(phi, root, width) if root is not None else precision(phi, seen_through(phi, H), width)
             inverse[span], logdet[span] = inverted(A)
         return cls(inverse, logdet)
+
+
+def _square(phi: Array, root: Array, width: float) -> Array:
+    """A of one output, from the Cholesky factor of H: half the work."""
+    half = dtrmm(1.0, root, phi.reshape(-1, phi.shape[2]).T, lower=1, trans_a=1).T.reshape(phi.shape)
+    return precision(half, half[None, None], width)
 
 
 def seen_through(phi: Array, H: Array) -> Array:
@@ -149,7 +159,10 @@ def response(population: Population, readouts: Readouts, pull: Pull) -> Array:
         rows = phi.reshape(-1, n)
         covariance = readouts.inverse[span].reshape(-1, outputs, slots, outputs, slots)
         for d in range(outputs):
-            for e in range(d + 1):
+            root = _roots(covariance[:, d, :, d, :]) * np.sqrt(pull.weights[span])[:, None, None]
+            half = (root * phi) if slots == 1 else root.transpose(0, 2, 1) @ phi
+            Q[d, :, d] += gram(half.reshape(-1, n).T)
+            for e in range(d):
                 P = covariance[:, d, :, e, :] * pull.weights[span, None, None]
                 Q[d, :, e] += rows.T @ ((P * phi) if slots == 1 else (P @ phi)).reshape(-1, n)
     for d in range(outputs):
@@ -159,6 +172,11 @@ def response(population: Population, readouts: Readouts, pull: Pull) -> Array:
     return (whole + whole.T) / 2
 
 
+def _roots(P: Array) -> Array:
+    """Lower Cholesky factors of many."""
+    return np.sqrt(P) if P.shape[1] == 1 else np.linalg.cholesky(P).astype(np.float64)
+
+
 def _of_the_means(population: Population, pull: Pull) -> Array:
     """(D n, D n): E u u^T of u = phi gain."""
     size = pull.gain.shape[1] * population.hidden.samples
@@ -166,5 +184,5 @@ def _of_the_means(population: Population, pull: Pull) -> Array:
     for span, phi in population.features():
         u = (pull.gain[span] @ phi).reshape(-1, size)
         u *= np.sqrt(pull.weights[span])[:, None]
-        total += u.T @ u
+        total += gram(u.T)
     return total

@@ -212,6 +212,21 @@ class CavitySolution(Predictive):
         matrix q."""
         return self._fluctuation(self.found)
 
+    @property
+    def heaviest_unit(self) -> float:
+        """Share of the mean readouts' square, E |abar|^2, in the heaviest 1/C of the law: one unit's worth.
+
+        Where a rare kind of unit, of which the network has less than one, carries much of the output, the
+        field that a unit sees is not Gaussian, and the theory ends.
+        """
+        pull = self.found.descent.at.pull
+        square = np.sum(pull.gain**2, axis=(1, 2))
+        order = np.argsort(-square, kind="stable")
+        weights, square = pull.weights[order], square[order]
+        before = np.cumsum(weights) - weights
+        taken = np.clip(1.0 / self.problem.net.width - before, 0.0, weights)
+        return float(taken @ square / (weights @ square))
+
     @cached_property
     def Q_f(self) -> Array:
         """(n, n): the mean kernel of the readout, sigma_a^2/m sum_i E phi_i phi_i^T + sigma_b^2, over the

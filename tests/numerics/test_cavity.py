@@ -10,6 +10,7 @@ from mutants import breaks
 
 from numerics import Problem, cnn, fcn, solve, solve_path
 from numerics.cavity.descent import descend
+from numerics.cavity.first_order import _slopes, exact_first_order
 from numerics.cavity.functional import Functional, sweep
 from numerics.cavity.moves import Tilt
 from numerics.cavity.population import Population, gaussian
@@ -222,6 +223,12 @@ def test_the_slope_of_the_tilt(name):
     assert np.isfinite(values).all()
 
 
+@breaks(
+    "numerics/cavity/first_order.py", "slope = -0.5 * float", "slope = -float", "twice the pull of the tilt"
+)
+@breaks(
+    "numerics/cavity/first_order.py", "(Q_eps @ G) * Q_eps", "(Q_eps @ G) * eps", "self-term with one Q less"
+)
 def test_first_order_in_the_width():
     """d alpha/d(1/C) from the four-point function of one unit, at the same draws: Q_p moves by the tilt and
     by A^{-1} = 1 - X. (The network's own first order has -eps.Q G Q.eps besides, the self-term.)"""
@@ -244,6 +251,25 @@ def test_first_order_in_the_width():
     found = descend(functional, session.S + Q, eps[None], 1e-12, 20)
     change = (found.at.eps[0] - eps) @ y * width
     assert change == pytest.approx(slope, rel=1e-3)
+    network, moment = _slopes(population, Q, G, eps[None])
+    assert network == pytest.approx(change - eps @ Q @ G @ Q @ eps, rel=1e-3)
+    Z, weights = population.Z, found.at.pull.weights
+    np.testing.assert_allclose(moment, (Z * (weights - 1 / 512)[:, None]).T @ Z * width, rtol=1e-2, atol=1e-2)
+
+
+def test_the_public_first_order_has_exact_means_and_errors():
+    """For Sigma it is mean field's own slope, by Stein's identity."""
+    problem = problem_of("a weight per pixel", outputs=1)
+    found = exact_first_order(problem, draws=8192)
+    gp = solve(problem.with_widths(math.inf))
+    mean_field = solve(problem.with_widths(1e6), tol=1e-12)
+    expected = (mean_field.overlap_ratio - np.eye(3)) * 1e6
+    np.testing.assert_array_less(
+        np.abs(found.overlap_slope - expected), 6 * found.overlap_error + 1e-3 * np.abs(expected).max()
+    )
+    assert 0 < found.alpha_error < 1
+    assert found.alpha(math.inf) == pytest.approx(gp.alpha, rel=1e-10)
+    np.testing.assert_array_equal(found.overlap_ratio(math.inf), np.eye(3))
 
 
 def test_linear_units_have_the_proportional_limit_s_scale():
