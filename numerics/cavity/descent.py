@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 
 MEMORY = 4
 INEXACT = 0.05  # of the residual: how far eps is from its maximum at most
+PATIENCE = 40  # sweeps that may gain nothing
 FLAT = 1e-12  # relative change of F that rounding explains
 
 
@@ -38,8 +39,7 @@ def descend(functional: Functional, K: Array, eps: Array, tol: float, max_iter: 
     aim = INEXACT
     here = sweep(functional, K, eps, K, aim)
     history = _History(K)
-    best = here
-    rejected = 0
+    best, gained = here, 1
     for count in range(1, max_iter + 1):
         if here.residual <= tol:
             return Descent(here, Status.CONVERGED, count)
@@ -54,13 +54,14 @@ def descend(functional: Functional, K: Array, eps: Array, tol: float, max_iter: 
                 there = None
             if there is not None and _no_worse(there, here):
                 break
-            rejected += 1
             history.forget()
         if there is None or not np.isfinite(there.F):
             return Descent(best, Status.NOT_FINITE, count)
         here = there
         if here.residual <= best.residual or best.F - FLAT * abs(best.F) > here.F:
-            best = here
+            best, gained = here, count
+        if count - gained > PATIENCE:
+            return Descent(best, Status.STALLED, count)
     return Descent(best, Status.MAX_ITERATIONS, max_iter)
 
 

@@ -368,3 +368,4 @@ def test_a_path_comes_down_and_its_table_is_full():
     assert isinstance(path[0], CavitySolution)
     assert set(path.table()) >= {"alpha", "overlap", "free_energy", "readout_load"}
     assert len(repr(path[0]).splitlines()) == 1
+    assert len(str(path).splitlines()) == 4

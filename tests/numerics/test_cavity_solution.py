@@ -135,6 +135,18 @@ def test_the_law_of_one_unit(learned):
     assert law.effective_sample == pytest.approx(sol.effective_sample)
 
 
+@breaks("numerics/cavity/solution.py", "np.argsort(-square", "np.argsort(square", "the lightest units first")
+def test_the_heaviest_unit_s_share(learned):
+    """Of the mean readouts' square, by sorting draws of the law."""
+    sol, _ = learned
+    law = sol.unit_law
+    square = np.sum(law.readout_mean**2, axis=(1, 2))
+    rng = np.random.default_rng(0)
+    drawn = np.sort(rng.choice(square, size=300_000, p=law.weights))[::-1]
+    assert sol.heaviest_unit == pytest.approx(drawn[:10_000].sum() / drawn.sum(), rel=0.02)
+    assert 1 / 30 < sol.heaviest_unit < 0.3
+
+
 def test_a_unit_with_means_is_not_symmetric():
     sol = solved("dense gelu units", outputs=1)
     law = sol.unit_law
