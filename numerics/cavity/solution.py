@@ -3,59 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import cholesky, solve_triangular
 
-from numerics.cavity.fields import second_moment
-from numerics.cavity.hidden import Hidden, gaussian_kernel
-from numerics.cavity.population import Population
-from numerics.cavity.session import Found, Session, mean_square
+from numerics.cavity.prediction import JointLaw, Predictor
+from numerics.cavity.session import Found, Session
 from numerics.cavity.unit_law import UnitLaw
 from numerics.gaussian.theory import Theory
 from numerics.network import Widths
 from numerics.problem import Problem
 from numerics.series.perturbation import FirstOrder
-from numerics.solutions.predictive import Predictive, warn_of_lost_variances
+from numerics.solutions.predictive import Predictive
 from numerics.solutions.solution import Solution
 from numerics.solving.outcome import Outcome, Status
 
 Array = NDArray[np.float64]
-
-CHUNK = 256  # test points at a time
-
-
-@dataclass(frozen=True)
-class JointLaw:
-    """A Gaussian over m inputs and D outputs.
-
-    Attributes
-    ----------
-    mean : (m, D) array
-    joint : (D, m, D, m) array
-        Covariance of the latent output: in the field of the data outputs are not independent.
-    """
-
-    mean: Array
-    joint: Array
-
-    @property
-    def covariance(self) -> Array:
-        """(m, m), or (D, m, m) of each output."""
-        each = np.array([self.joint[d, :, d] for d in range(len(self.joint))])
-        return each[0] if len(each) == 1 else each
-
-    def sample(self, count: int, noise: float, rng: np.random.Generator) -> Array:
-        m, outputs = self.mean.shape
-        values, U = np.linalg.eigh(self.joint.reshape(outputs * m, outputs * m))
-        root = (U * np.sqrt(np.maximum(values, 0.0) + noise)) @ U.T
-        draws = (root @ rng.standard_normal((outputs * m, count))).reshape(outputs, m, count)
-        return self.mean[:, :, None] + draws.transpose(1, 0, 2)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -231,15 +197,7 @@ class CavitySolution(Predictive):
     def Q_f(self) -> Array:
         """(n, n): the mean kernel of the readout, sigma_a^2/m sum_i E phi_i phi_i^T + sigma_b^2, over the
         unit's law; without the readout's response, as in the other theories."""
-        hidden = self._hidden(self.problem.inputs)
-        population = replace(self.found.population, hidden=hidden, _kept={})
-        Q = np.zeros((hidden.samples, hidden.samples))
-        for span, phi in population.features():
-            rows = phi * np.sqrt(self.found.descent.at.pull.weights[span])[:, None, None]
-            rows = rows.reshape(-1, hidden.samples)
-            Q += rows.T @ rows
-        control = 1.0 if any(self.found.control) else 0.0
-        return Q + control * self._missed(self.found, population, self.problem.inputs) + self._bias**2
+        return self._predictor(self.found).kernel(self.problem.inputs)
 
     @cached_property
     def unit_law(self) -> UnitLaw:
@@ -284,7 +242,7 @@ class CavitySolution(Predictive):
     def predict_error(self, X_test: ArrayLike) -> Array:
         """Standard error by Monte Carlo of `predict`'s mean, in its shape."""
         X = self._test_inputs(X_test)
-        return self._like_y(_spread([self._mean(found, X) for found in self._replicates]))
+        return self._like_y(_spread([self._predictor(found).mean(X) for found in self._replicates]))
 
     def _batches(self) -> dict[str, list[Any]]:
         found = [self._numbers(replicate) for replicate in self._replicates]
@@ -361,10 +319,6 @@ class CavitySolution(Predictive):
     def _y(self) -> Array:
         return self.found.functional.y
 
-    @property
-    def _bias(self) -> float:
-        return math.sqrt(self.problem.net.bias_variance)
-
     def _over_all(self, values: Array) -> Array:
         """(n,) or (n, D) from values at the observed data."""
         whole = np.zeros((self.problem.samples, self.problem.outputs))
@@ -372,87 +326,16 @@ class CavitySolution(Predictive):
         return self._like_y(whole)
 
     def _output_mean(self, X: Array) -> Array:
-        return np.concatenate([self._mean(self.found, chunk) for chunk in _chunks(X)])
+        return self._predictor(self.found).mean(X)
 
     def _output_law(self, X: Array) -> JointLaw:
-        law, rounding = self._law(X)
-        variances = np.einsum("dmdm->dm", law.joint)
-        warn_of_lost_variances(variances.min(axis=0), rounding)
-        return law
+        return self._predictor(self.found).law(X)
 
     def _output_variance(self, X: Array) -> tuple[Array, Array]:
-        laws = [self._law(chunk) for chunk in _chunks(X)]
-        variance = np.concatenate([np.einsum("dmdm->md", law.joint) for law, _ in laws])
-        rounding = np.concatenate([rounding for _, rounding in laws])
-        warn_of_lost_variances(variance.min(axis=1), rounding)
-        variance = np.where(variance > 0, variance, rounding[:, None])
-        mean = np.concatenate([law.mean for law, _ in laws])
-        return mean, variance[:, 0] if variance.shape[1] == 1 else variance
+        return self._predictor(self.found).mean_and_variance(X)
 
-    def _mean(self, found: Found, X: Array) -> Array:
-        """f_bar_* = Q_p,*t eps, (m, D)."""
-        here = found.population
-        at = found.descent.at
-        population = replace(here, hidden=self._hidden(X), _kept={})
-        total = np.zeros((len(at.eps), len(X)))
-        for span, phi in population.features():
-            gain = at.pull.gain[span] * at.pull.weights[span, None, None]
-            total += gain.transpose(1, 0, 2).reshape(len(total), -1) @ phi.reshape(-1, len(X))
-        cross = self._bias**2 / np.broadcast_to(self._noise_std, (len(X), len(self._noise_std)))
-        if any(found.control):
-            cross = cross + found.control[0] * self._missed_jointly(found, X)[: len(X), len(X) :]
-        return total.T + cross @ at.eps.T
-
-    def _law(self, X: Array) -> tuple[JointLaw, Array]:
-        """Mean and covariance at X (m, P, S), and what rounding may have done to the variances (m,)."""
-        at, m = self.found.descent.at, len(X)
-        outputs, n = at.eps.shape
-        population = replace(self.found.population, hidden=self._joint_hidden(X), _kept={})
-        Q = second_moment(population, at.readouts, at.pull, self.problem.net.width)
-        bias = self._bias / np.concatenate([np.ones(m), self._noise_std])
-        shared = np.multiply.outer(bias, bias)
-        if any(self.found.control):
-            shared = shared + self.found.control[1] * self._missed_jointly(self.found, X)
-        Q = (Q + np.kron(np.eye(outputs), shared)).reshape(outputs, m + n, outputs, m + n)
-        cross = Q[:, :m, :, m:].reshape(outputs * m, outputs * n)
-        own = Q[:, :m, :, :m].reshape(outputs * m, outputs * m)
-        # S_q + Q_q of the very draws, which is H^{-1} but for the residual: no variance below zero
-        whitened = solve_triangular(cholesky(at.target, lower=True), cross.T, lower=True)
-        C = own - whitened.T @ whitened
-        lost = np.finfo(float).eps * np.diagonal(own).reshape(outputs, m).max(axis=0) * math.sqrt(n)
-        mean = self._mean(self.found, X)
-        return JointLaw(mean, C.reshape(outputs, m, outputs, m)), lost
-
-    def _hidden(self, X: Array) -> Hidden:
-        return Hidden.of(self.equations, self.equations.pixel_major(X), np.ones(len(X)))
-
-    def _joint_hidden(self, X: Array) -> Hidden:
-        inputs, units = self._jointly(X)
-        return Hidden.of(self.equations, inputs, units)
-
-    def _jointly(self, X: Array) -> tuple[Array, Array]:
-        """Test inputs and observed training inputs, (P, m + n, r), and the units of their features."""
-        train = self.equations.X[:, self.problem.observed]
-        inputs = np.concatenate([self.equations.pixel_major(X), train], axis=1)
-        return inputs, np.concatenate([np.ones(len(X)), self._noise_std])
-
-    def _missed_jointly(self, found: Found, X: Array) -> Array:
-        """What the draws miss of a Gaussian average, (m + n, m + n)."""
-        population = replace(found.population, hidden=self._joint_hidden(X), _kept={})
-        covariance = population.covariance
-        assert covariance is not None
-        return gaussian_kernel(self.equations, *self._with(X, covariance)) - mean_square(population)
-
-    def _with(self, X: Array, covariance: Array) -> tuple[Array, Array, Array]:
-        inputs, units = self._jointly(X)
-        return inputs, covariance, units
-
-    def _missed(self, found: Found, population: Population, X: Array) -> Array:
-        if population.covariance is None:
-            return np.zeros((len(X), len(X)))
-        inputs = self.equations.pixel_major(X)
-        exact = gaussian_kernel(self.equations, inputs, population.covariance, np.ones(len(X)))
-        return exact - mean_square(population)
+    def _predictor(self, found: Found) -> Predictor:
+        return Predictor(self.problem, self.equations, found)
 
     def __repr__(self) -> str:
         return (
@@ -472,8 +355,3 @@ def _spread(values: Any) -> Any:
     """Standard error of the mean of independent values; a float where they are numbers."""
     error = np.std(np.array(values), axis=0, ddof=1) / math.sqrt(len(values))
     return float(error) if np.ndim(error) == 0 else error
-
-
-def _chunks(X: Array) -> Iterator[Array]:
-    for low in range(0, max(len(X), 1), CHUNK):
-        yield X[low : low + CHUNK]

@@ -27,28 +27,28 @@ def learned():
 
 
 @breaks(
-    "numerics/cavity/solution.py",
-    "self._bias**2 / np.broadcast_to",
-    "0 / np.broadcast_to",
+    "numerics/cavity/prediction.py",
+    "bias = math.sqrt(self.problem.net.bias_variance) / units",
+    "bias = 0 / units",
     "mean output without its bias",
     case="dense with biases",
 )
 @breaks(
-    "numerics/cavity/solution.py",
-    "found.control[0] * self._missed_jointly",
-    "found.control[1] * self._missed_jointly",
+    "numerics/cavity/prediction.py",
+    "self._shared(X, self.found.control[0])",
+    "self._shared(X, self.found.control[1])",
     "control of the second moment in the mean",
     case="dense gelu units",
 )
 @breaks(
-    "numerics/cavity/solution.py",
-    "shared + self.found.control[1]",
-    "shared + self.found.control[0]",
+    "numerics/cavity/prediction.py",
+    "self._shared(X, self.found.control[1]))",
+    "self._shared(X, self.found.control[0]))",
     "control of the response in the covariance",
     case="dense gelu units",
 )
 @breaks(
-    "numerics/cavity/solution.py",
+    "numerics/cavity/prediction.py",
     "own - whitened.T @ whitened",
     "own - 0.9 * whitened.T @ whitened",
     "covariance explained by the data",
