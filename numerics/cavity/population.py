@@ -19,6 +19,8 @@ from numerics.cavity.hidden import Hidden
 Array = NDArray[np.float64]
 
 BATCHES = 8
+LEAST = 1e-3  # variance of a reference over the prior's
+NOISE_EDGE = 1.05  # how far beyond the noise's edges an eigenvalue is told from it
 KEPT = 1e9  # bytes of features that are kept from pass to pass
 CHUNK = 400_000  # pre-activations at a time, or as many as an n x n array has
 
@@ -89,6 +91,21 @@ def gaussian(hidden: Hidden, draws: int, covariance: Array, seed: int) -> Popula
     Z = (G * np.sqrt(values)) @ U.T
     log_ratio = 0.5 * np.sum(G**2 - Z**2, axis=1) + 0.5 * float(np.sum(np.log(values)))
     return Population(hidden, Z, log_ratio, covariance)
+
+
+def told_apart(Z: Array, weights: Array) -> Array:
+    """(r, r): the second moment of weighted draws, its eigenvalues averaged where they lie between the edges
+    that the noise of so many draws spreads equal ones to (Marchenko and Pastur)."""
+    M = (Z * weights[:, None]).T @ Z
+    values, U = np.linalg.eigh(M)
+    spread = np.sqrt(len(M) * np.sum(weights**2))
+    low, high = max(0.0, 1.0 - spread) ** 2 / NOISE_EDGE, (1.0 + spread) ** 2 * NOISE_EDGE
+    middle = float(np.median(values)) if spread < 0.5 else float(values.mean())
+    for _ in range(3):
+        inert = (values >= low * middle) & (values <= high * middle)
+        if inert.any():
+            middle = float(values[inert].mean())
+    return (U * np.maximum(np.where(inert, middle, values), LEAST)) @ U.T
 
 
 def resampled(log_weights: Array, draws: int, rng: np.random.Generator) -> NDArray[np.intp]:

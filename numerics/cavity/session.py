@@ -19,7 +19,7 @@ from numerics.cavity.descent import Descent, descend
 from numerics.cavity.fields import Pull, Readouts
 from numerics.cavity.functional import Functional, Indefinite, Sweep
 from numerics.cavity.hidden import Hidden, gaussian_kernel
-from numerics.cavity.population import BATCHES, Population, gaussian
+from numerics.cavity.population import BATCHES, Population, gaussian, told_apart
 from numerics.cavity.tracking import SNAPSHOTS, track
 from numerics.gaussian.theory import Theory
 from numerics.problem import Problem
@@ -71,13 +71,7 @@ class Found:
 
     def covariance(self) -> Array:
         """Second moment of the weights in units of the prior, free of what so few draws cannot tell."""
-        pull, Z = self.descent.at.pull, self.population.Z
-        M = (Z * pull.weights[:, None]).T @ Z
-        values, U = np.linalg.eigh(M)
-        noise = 2.0 * math.sqrt(len(M) / (len(Z) * self.share))
-        inert = np.abs(values - np.median(values)) < noise * np.median(values)
-        values[inert] = values[inert].mean()
-        return (U * np.maximum(values, 1e-3)) @ U.T * WIDEN
+        return WIDEN * told_apart(self.population.Z, self.descent.at.pull.weights)
 
 
 class Session:

@@ -20,7 +20,7 @@ from scipy.special import expit
 
 from numerics.cavity.functional import Functional, Sweep, sweep
 from numerics.cavity.moves import moved
-from numerics.cavity.population import Population, gaussian
+from numerics.cavity.population import Population, gaussian, told_apart
 
 Array = NDArray[np.float64]
 
@@ -102,7 +102,7 @@ def _together(parts: list[Population]) -> Population:
 def bridge(functional: Functional, at: Sweep, seed: int) -> float:
     """log z from draws of the tilted law and draws of a Gaussian of its second moment together (Bennett)."""
     population, pull = functional.population, at.pull
-    M = (population.Z * pull.weights[:, None]).T @ population.Z
+    M = told_apart(population.Z, pull.weights)
     reference = gaussian(population.hidden, min(len(population), 32768), M, seed)
     other = replace(functional, population=reference)
     there = other.pull(other.readouts(at.H), at.eps)
