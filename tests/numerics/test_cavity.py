@@ -13,7 +13,7 @@ from numerics.cavity.descent import descend
 from numerics.cavity.first_order import _slopes, exact_first_order
 from numerics.cavity.functional import Functional, sweep
 from numerics.cavity.moves import Tilt
-from numerics.cavity.population import Population, gaussian
+from numerics.cavity.population import Population, gaussian, told_apart
 from numerics.cavity.session import Session
 from numerics.cavity.solution import CavitySolution
 from numerics.solving.outcome import Status
@@ -347,6 +347,19 @@ def test_a_seed_repeats_bit_by_bit():
         one.predict(problem.X, return_cov=True)[1], two.predict(problem.X, return_cov=True)[1]
     )
     assert one.alpha != other.alpha
+
+
+def test_learned_directions_are_told_from_the_noise_of_the_draws():
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((2000, 40))
+    weights = np.full(2000, 1 / 2000)
+    np.testing.assert_allclose(told_apart(Z, weights), np.eye(40), atol=0.01)
+    Z[:, 0] *= 2.0
+    found = np.linalg.eigvalsh(told_apart(Z, weights))
+    assert found[-1] == pytest.approx(4, rel=0.1)
+    np.testing.assert_allclose(found[:-1], 1, atol=0.01)
+    few = told_apart(Z[:30, 1:], np.full(30, 1 / 30))  # fewer draws than weights tell nothing
+    np.testing.assert_allclose(few, few[0, 0] * np.eye(39), atol=1e-10)
 
 
 def test_a_population_of_one_batch_is_a_population():
