@@ -358,8 +358,9 @@ def test_learned_directions_are_told_from_the_noise_of_the_draws():
     found = np.linalg.eigvalsh(told_apart(Z, weights))
     assert found[-1] == pytest.approx(4, rel=0.1)
     np.testing.assert_allclose(found[:-1], 1, atol=0.01)
-    few = told_apart(Z[:30, 1:], np.full(30, 1 / 30))  # fewer draws than weights tell nothing
-    np.testing.assert_allclose(few, few[0, 0] * np.eye(39), atol=1e-10)
+    # fewer draws than weights tell next to nothing
+    few = np.linalg.eigvalsh(told_apart(Z[:30, 1:], np.full(30, 1 / 30)))
+    assert np.count_nonzero(np.abs(few - np.median(few)) > 1e-10) <= 2
 
 
 def test_a_population_of_one_batch_is_a_population():
