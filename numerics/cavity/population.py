@@ -99,7 +99,8 @@ def told_apart(Z: Array, weights: Array) -> Array:
     M = (Z * weights[:, None]).T @ Z
     values, U = np.linalg.eigh(M)
     spread = np.sqrt(len(M) * np.sum(weights**2))
-    low, high = max(0.0, 1.0 - spread) ** 2 / NOISE_EDGE, (1.0 + spread) ** 2 * NOISE_EDGE
+    low = (1.0 - spread) ** 2 / NOISE_EDGE if spread < 1 else -np.inf
+    high = (1.0 + spread) ** 2 * NOISE_EDGE
     middle = float(np.median(values)) if spread < 0.5 else float(values.mean())
     for _ in range(3):
         inert = (values >= low * middle) & (values <= high * middle)
