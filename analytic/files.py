@@ -2,11 +2,13 @@
 
 from analytic.emit import scalar_files
 from analytic.expectations.activations import ACTIVATIONS
+from analytic.generator.gelu import gelu_file
 from analytic.generator.kernels import CLOSED, closed_form_file, numpy_file
 from analytic.generator.means import given_file
 from analytic.generator.printer import module
 from analytic.generator.relu import relu_file
 from analytic.generator.series import series_file, shared_series_file
+from analytic.generator.tanh import tanh_file
 
 # The file of an activation, by where its kernel comes from (`Activation.kernel`).
 EMITTERS = {
@@ -15,7 +17,10 @@ EMITTERS = {
     "given with means": given_file,
     "series": series_file,
     "relu": relu_file,
+    "tanh": tanh_file,
+    "gelu": gelu_file,
 }
+BY_SERIES = ("series", "tanh", "gelu")
 
 
 def registry_file() -> str:
@@ -28,6 +33,7 @@ class BuiltIn(NamedTuple):
     odd: bool
     loops: str  # the file of its kernels
     with_means: bool  # which take (variance, mean) of each unit instead of the variance
+    series: bool  # they are Mehler's series, at least where it is short
 
 
 ACTIVATIONS = {{
@@ -61,7 +67,7 @@ def _load(name: str, suffix: str) -> ModuleType:
 def _built_in(name: str) -> str:
     entry = ACTIVATIONS[name]
     loops = "series" if entry.kernel == "series" else name
-    return f"BuiltIn({entry.odd}, {loops!r}, {entry.kernel not in CLOSED})"
+    return f"BuiltIn({entry.odd}, {loops!r}, {entry.kernel not in CLOSED}, {entry.kernel in BY_SERIES})"
 
 
 def generated_files() -> dict[str, str]:

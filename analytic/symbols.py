@@ -33,6 +33,18 @@ A2 = Symbol("A2", real=True)
 J = Symbol("J", real=True)
 Delta = Symbol("Delta", real=True)
 
+# The pair (g1, g2) = (h1, h2) + independent noise, whose steps smooth ones are: its variances V11, V22 (its
+# covariance is K12), n1 = V22 m1 - K12 m2, n2 = V11 m2 - K12 m1, and the determinants of K and of V.
+V11 = Symbol("V11", positive=True)
+V22 = Symbol("V22", positive=True)
+n1 = Symbol("n1", real=True)
+n2 = Symbol("n2", real=True)
+detK = Symbol("detK", nonnegative=True)
+detV = Symbol("detV", positive=True)
+
+# What is averaged over: a variance of noise that is itself random.
+noise = Symbol("noise", positive=True)
+
 # The exponent of a Gaussian while it is integrated over.
 rate = Symbol("rate", positive=True)
 

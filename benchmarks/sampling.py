@@ -2,8 +2,8 @@
 
     python benchmarks/sampling.py [bare] [draws] [rivals]
 
-`bare`    a gradient with the readout integrated out at n = 1600, C = 640, over its bare products, factorisation
-          and one erf and one exp pass by SciPy and NumPy, in one run on one thread
+`bare`    a gradient with the readout integrated out at n = 1600, C = 640, over its bare products,
+          factorisation and one erf and one exp pass by SciPy and NumPy, in one run on one thread
 `draws`   effective draws per 1,000 gradients after warm-up, and gradients for 1 %, of several networks
 `rivals`  the same of all weights (joint) and of Langevin dynamics at half the stability limit
 """
@@ -57,7 +57,8 @@ def bare():
             M = K.astype(np.float64) @ K.T + n * np.eye(n)
 
             def products(X=X, W=W, Phi=Phi, K=K, H=H, M=M):
-                X @ W, Phi @ Phi.T, K @ Phi, X.T @ H  # noqa: B018
+                for left, right in ((X, W), (Phi, Phi.T), (K, Phi), (X.T, H)):
+                    left @ right
                 factor, _ = lapack.dpotrf(M.T)
                 lapack.dpotri(factor)
                 erf(H)

@@ -22,6 +22,7 @@ from numerics.sampling.projections import Projections
 from numerics.sampling.run import Progress
 from numerics.sampling.sampler import SamplingError, sample
 from numerics.sampling.samples import Samples, load_samples
+from numerics.sampling.step_bias import StepBias, step_bias
 from numerics.series.complex_width import AlphaSeries, alpha_series
 from numerics.series.perturbation import FirstOrder
 from numerics.solutions.branches import Branches, StationaryPoint
@@ -74,6 +75,7 @@ __all__ = [
     "Solution",
     "StationaryPoint",
     "Status",
+    "StepBias",
     "TestKernels",
     "UnitLaw",
     "activations",
@@ -97,4 +99,5 @@ __all__ = [
     "solve",
     "solve_branches",
     "solve_path",
+    "step_bias",
 ]

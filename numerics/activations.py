@@ -3,7 +3,8 @@
 The built-in ones are what `analytic/expectations/activations.py` lists and `python -m analytic` generated.
 Where phi is odd every mean of the theory is zero; kernels in closed form are then functions of variances
 alone (erf, linear, sin). Other kernels take a variance and a mean per pre-activation, stacked as (P, 2, n):
-`relu` in closed form, `tanh`, `gelu` and your own smooth functions by Mehler's series (`numerics.hermite`).
+`relu` in closed form, `tanh`, `gelu` and your own smooth functions by Mehler's series (`numerics.hermite`);
+where pre-activations vary so much that it is long, `gelu` in closed form and `tanh` as a mixture of signs.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Activation(Protocol):
         """What the loops need of each datum: (P, n), or (P, rows, n), from (P, n) or (P, 2, n) moments."""
 
     def rows(self, variance: float) -> int:
-        """Numbers in `statistics` per datum, at a variance."""
+        """Numbers in `statistics` per datum, at a variance; or of a series that takes as long."""
 
     def phi(self, h: Array, /) -> Array: ...
     def dphi(self, h: Array, /) -> Array: ...
@@ -122,6 +123,9 @@ class ClosedForm(BuiltIn):
         return D
 
 
+LARGEST = 1e14  # variance, of which 1e-16 is as much as a bend of width one bears
+
+
 class OutOfRange(ValueError):
     """An activation is not resolved at a state; a solver's trial step may meet it and turn back."""
 
@@ -134,6 +138,35 @@ class Series(BuiltIn):
 
     def statistics(self, moments: Array) -> Array:
         return _series_statistics(self, moments)
+
+
+class SeriesOrWide(BuiltIn):
+    """By Mehler's series where it is short, and in a form for pre-activations that vary widely elsewhere.
+
+    That form is the last `loops.WIDE` rows of the statistics; the series has no rows where it is not used.
+    """
+
+    def rows(self, variance: float) -> int:
+        return min(_series_rows(self.dphi, variance), 1 + 2 * self.loops.MOST_TERMS)
+
+    def statistics(self, moments: Array) -> Array:
+        wide = self.loops.WIDE
+        if moments.size and moments[:, 0].max() > LARGEST:
+            raise OutOfRange(
+                f"activation {self.name!r}: pre-activations have the variance {moments[:, 0].max():.3g}, "
+                "whose rounding in double precision is as wide as the activation's bend; lower "
+                "weight_variance, or rescale X and y"
+            )
+        try:
+            most = self.loops.MOST_TERMS
+            D = hermite.statistics(self.phi, self.dphi, self.odd, moments, most, wide)
+        except hermite.TooManyTerms:
+            D = np.zeros((len(moments), 1 + wide, moments.shape[2]))
+            if self.odd and moments[:, 1].any():
+                raise _too_steep(self, moments) from None
+        for (variances, means), out in zip(moments, D, strict=True):
+            self.loops.statistics(np.maximum(variances, 0.0), means, out[-wide:])
+        return D
 
 
 @dataclass(frozen=True, repr=False)
@@ -187,11 +220,15 @@ def _series_statistics(activation: Activation, moments: Array) -> Array:
     try:
         return hermite.statistics(activation.phi, activation.dphi, activation.odd, moments)
     except hermite.TooManyTerms:
-        raise OutOfRange(
-            f"activation {activation.name!r} is too steep at the largest variance "
-            f"{moments[:, 0].max():.3g} of its pre-activations: {hermite.SEEN} Hermite terms do not "
-            "resolve it; lower weight_variance, rescale X, or use 'relu' or 'erf'"
-        ) from None
+        raise _too_steep(activation, moments) from None
+
+
+def _too_steep(activation: Activation, moments: Array) -> OutOfRange:
+    return OutOfRange(
+        f"activation {activation.name!r} is too steep at the largest variance "
+        f"{moments[:, 0].max():.3g} of its pre-activations: {hermite.SEEN} Hermite terms do not "
+        "resolve it; lower weight_variance, rescale X, or use 'relu' or 'erf'"
+    )
 
 
 def _new(function: Callable[[Array], Any], h: Array) -> Array:
@@ -257,7 +294,7 @@ def _check_arrays(argument: str, function: Function) -> None:
 
 
 BUILT_IN: dict[str, Activation] = {
-    name: (Series if entry.loops == "series" else ClosedForm)(name)
+    name: (ClosedForm if not entry.series else Series if entry.loops == "series" else SeriesOrWide)(name)
     for name, entry in _generated.ACTIVATIONS.items()
 }
 ACTIVATIONS = tuple(BUILT_IN)

@@ -148,9 +148,15 @@ class Continuation:
         sol = Solution.of(target, self.equations, outcome)
         if outcome.curvature < 0 and sol.converged:
             _warn(
-                f"width {sol.width:g}: Newton steps met negative curvature ({outcome.curvature:.2g}) of the "
+                f"width {sol.width:g}: steps met negative curvature ({outcome.curvature:.2g}) of the "
                 "free energy, so this minimum may lie on another branch than the one that joins the Gaussian "
                 "process; follow that with solve_path",
+                NegativeCurvature,
+            )
+        elif outcome.leapt and sol.converged:
+            _warn(
+                f"width {sol.width:g}: small steps from the Gaussian process did not get here, so this "
+                "minimum may lie on another branch than the one that joins it; follow that with solve_path",
                 NegativeCurvature,
             )
         if sol.converged and sol.rounding > DIGITS:

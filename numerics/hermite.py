@@ -58,45 +58,48 @@ def coefficients(f: Function, m: Array, s: Array, terms: int = MOST_TERMS) -> Ar
     return f(m[:, None] + s[:, None] * nodes()) @ weights()[:, :terms]
 
 
-def terms_needed(dphi: Function, m: Array, s: Array) -> int:
+def terms_needed(dphi: Function, m: Array, s: Array, most: int = SEEN) -> int:
     """Terms that leave TAIL of E[phi'^2] for every unit; one more, for second derivatives.
 
     Raises
     ------
     TooManyTerms
-        When SEEN are not enough.
+        When `most`, SEEN or fewer, are not enough.
     """
     power = coefficients(dphi, m, s) ** 2
     tails = np.cumsum(power[:, ::-1], axis=1)[:, ::-1]  # sum over k >= K
-    enough = (tails <= TAIL * tails[:, :1])[:, :SEEN].all(axis=0)
+    enough = (tails <= TAIL * tails[:, :1])[:, :most].all(axis=0)
     if not enough.any():
         raise TooManyTerms
     return STRIDE * (int(np.argmax(enough)) // STRIDE + 2)
 
 
-def statistics(phi: Function, dphi: Function, odd: bool, moments: Array) -> Array:
+def statistics(
+    phi: Function, dphi: Function, odd: bool, moments: Array, most: int = SEEN, spare: int = 0
+) -> Array:
     """Rows 1/s (0 at s = 0), c_0 ..., d_0 ... per unit: (P, 1 + 2 terms, n) from (P, 2, n) variances, means.
 
-    Of an odd phi at zero means what vanishes is zero exactly, by which the loops tell.
+    Of an odd phi at zero means what vanishes is zero exactly, by which the loops tell. At most `most` terms;
+    `spare` rows at the end are the caller's to fill.
 
     Raises
     ------
     TooManyTerms
     """
     if moments.size == 0:  # no test inputs
-        return np.empty((len(moments), 3, 0))
+        return np.empty((len(moments), 3 + spare, 0))
     variances, means = moments[:, 0], moments[:, 1]
     s = np.sqrt(np.maximum(variances, 0.0))
     extreme = np.unique([s.argmax(), means.argmax(), means.argmin()])
-    terms = terms_needed(dphi, means.ravel()[extreme], s.ravel()[extreme])
-    out = np.empty((len(moments), 1 + 2 * terms, s.shape[1]))
+    terms = terms_needed(dphi, means.ravel()[extreme], s.ravel()[extreme], most)
+    out = np.empty((len(moments), 1 + 2 * terms + spare, s.shape[1]))
     out[:, 0] = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
     for m_p, s_p, rows in zip(means, s, out, strict=True):
         for low in range(0, len(m_p), CHUNK):
             part = slice(low, low + CHUNK)
             rows[1 : 1 + terms, part] = coefficients(phi, m_p[part], s_p[part], terms).T
-            rows[1 + terms :, part] = coefficients(dphi, m_p[part], s_p[part], terms).T
+            rows[1 + terms : 1 + 2 * terms, part] = coefficients(dphi, m_p[part], s_p[part], terms).T
     if odd and not means.any():
         out[:, 1 : 1 + terms : 2] = 0.0
-        out[:, 2 + terms :: 2] = 0.0
+        out[:, 2 + terms : 1 + 2 * terms : 2] = 0.0
     return out

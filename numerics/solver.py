@@ -62,9 +62,9 @@ def solve(
         one unit instead, at any readout load, for networks with one hidden layer: a `CavitySolution`.
     method : "auto", "anderson" or "newton"
         The fixed point accelerated by Anderson's method, which takes fewest gradients; Newton steps by
-        conjugate gradients within a region of trust, which converge where it does not; "auto" takes the
-        second where the first makes no progress, and small steps in 1/width from the Gaussian process where
-        both fail or cross negative curvature. `sol.method` is what found the solution.
+        conjugate gradients within a region of trust, which converge where it does not; "auto" takes small
+        steps in 1/width from the Gaussian process where the first makes no progress, and in each, where it
+        must, quasi-Newton steps ("bfgs") or the second. `sol.method` is what found the solution.
     start : Solution or (S, S) array, optional
         State to start from, a Sigma alone leaves hidden layers and means at their prior; by default the
         prediction from the Gaussian process. `solve_branches` takes many.
@@ -83,7 +83,8 @@ def solve(
     Warns
     -----
     NegativeCurvature
-        When Newton steps came across a region where the free energy is not convex.
+        When steps came across a region where the free energy is not convex, or small steps did not lead to
+        the solution: it may lie on another branch.
     LossOfDigits
         When rounding alone changes alpha visibly (`Solution.rounding`).
 

@@ -6,7 +6,8 @@ What an entry must say, and what happens:
 ``phi`` alone            any smooth phi: its kernels by Mehler's series (`numerics.hermite`)
 ``phi, statistic``       phi odd: its kernel is derived (`analytic.expectations.kernels`)
 ``phi, G``               G is given, proved against quadrature before a file is written, and compiled
-``phi, emitter``         the generator has a file of its own for it
+``phi, emitter``         the generator has a file of its own for it: ReLU, which has a kink, and what replaces
+                         the series of tanh and GELU where pre-activations vary widely
 =======================  ==================================================================================
 
 Names, oddness, forward maps and kernels of `numerics` are generated from here by ``python -m analytic``.
@@ -100,8 +101,8 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
         "erf": Activation(erf(h), statistic=sqrt(2 / (1 + 2 * v))),
         "linear": Activation(h, statistic=Integer(1)),
         "relu": Activation(Max(h, 0), emitter="relu"),
-        "tanh": Activation(tanh(h)),
-        "gelu": Activation(h * ncdf(h)),
+        "tanh": Activation(tanh(h), emitter="tanh"),
+        "gelu": Activation(h * ncdf(h), emitter="gelu"),
         "sin": Activation(sin(h), G=exp(-(K11 + K22) / 2) * sinh(K12)),
     }
 )

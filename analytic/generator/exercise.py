@@ -82,7 +82,8 @@ def _arrays() -> dict[str, tuple[Any, ...]]:
 def _loops(module: ModuleType) -> dict[str, tuple[Any, ...]]:
     """Arguments of the functions in analytic/templates."""
     with_means = hasattr(module, "moments")
-    per_datum = (getattr(module, "STATISTICS", 1 + 2 * TERMS),) if with_means else ()
+    wide = getattr(module, "WIDE", 0)  # rows beside those of the series
+    per_datum = (getattr(module, "STATISTICS", 1 + 2 * TERMS + wide),) if with_means else ()
     moved = (2,) if with_means else ()  # variance and mean
 
     def full(*shape: int) -> Any:
@@ -101,7 +102,10 @@ def _loops(module: ModuleType) -> dict[str, tuple[Any, ...]]:
     where = np.array([[0, 1]]), (0, ROWS), (0, COLUMNS)
     ends = full(ROWS, CHANNELS), full(PIXELS, *moved, COLUMNS), inputs()  # part, diagonal, W
     loops = {
-        "statistics": (*(full(COLUMNS) for _ in (1, *moved)), full(*per_datum, COLUMNS)),
+        "statistics": (
+            *(full(COLUMNS) for _ in (1, *moved)),
+            full(wide, COLUMNS) if wide else full(*per_datum, COLUMNS),
+        ),
         "add_value": (tile(), *sides(per_datum), tile()),
         "adjoint": (tile(), *sides(per_datum), tile(), *sides(moved)),
         "add_tangent": (tile(), tile(), *sides(per_datum), *sides(moved), tile()),
@@ -123,6 +127,17 @@ def _loops(module: ModuleType) -> dict[str, tuple[Any, ...]]:
         side = module.expand(full(*per_datum, COLUMNS), 4)
         loops["expand"] = (full(*per_datum, COLUMNS), 4)
         loops["moments"] = (full(COLUMNS), side, 0, side, full(ORDERS, COLUMNS))
+    if hasattr(module, "series_sums"):
+        side = module.series_side(full(1 + 2 * TERMS, COLUMNS), 4)
+        loops["series_side"] = (full(1 + 2 * TERMS, COLUMNS), 4)
+        loops["series_sums"] = (full(COLUMNS), side, 0, side, full(ORDERS, COLUMNS))
+        loops["wide_moments"] = (
+            full(COLUMNS),
+            full(wide, ROWS),
+            0,
+            full(wide, COLUMNS),
+            full(ORDERS, COLUMNS),
+        )
     return loops
 
 

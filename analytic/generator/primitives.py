@@ -127,7 +127,9 @@ def _from(module: str, *names: str, **renamed: str) -> dict[str, Provider]:
 
 # What names in the text of a compiled file may mean. A name that is not here is an error at emission.
 NUMBA: Mapping[str, Provider] = {
-    **_from("math", "acos", "asinh", "atan", "cos", "cosh", "erf", "erfc", "exp", "expm1", "inf", "log"),
+    **_from(
+        "math", "acos", "asinh", "atan", "atan2", "cos", "cosh", "erf", "erfc", "exp", "expm1", "inf", "log"
+    ),
     **_from("math", "log1p", "nan", "sin", "sinh", "sqrt", "tan"),
     **_from("numba", "njit"),
     "np": Import("numpy", bound="np"),

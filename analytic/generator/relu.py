@@ -25,6 +25,12 @@ Activation relu, (h1, h2) ~ N((m1, m2), [[K11, K12], [K12, K22]]):
 with P = P(h1 > 0, h2 > 0), A1 = E[delta(h1) theta(h2)], A2 = E[theta(h1) delta(h2)],
 J = E[delta(h1) delta(h2)], Delta = det K J. Derived in analytic/expectations/relu.py."""
 
+_CONSTANTS = """\
+STATISTICS = 5
+SMALLEST = 1e-90  # a variance below is none
+COINCIDENT = 1e-14  # 1 - rho^2 below is rounding: the same h twice
+"""
+
 
 def relu_file(name: str) -> str:
     """numerics/_generated/relu.py."""
@@ -35,26 +41,25 @@ def relu_file(name: str) -> str:
         function("first", order, firsts, doc=f"E[phi^(i) phi^(j)], (i, j) = {listed(FIRST)}."),
         function("second", (*order, J), seconds, doc=f"The same for {listed(SECOND)}."),
     ]
-    loops = map(template, ("relu_steps", "mean_tile_loops", "input_loops"))
-    blocks = [_constants(), *scalar, *loops, *forward.compiled(activation(name).phi)]
+    loops = map(template, ("quadrant", "relu_steps", "mean_tile_loops", "input_loops"))
+    blocks = [owen_constants(), _CONSTANTS, *scalar, *loops, *forward.compiled(activation(name).phi)]
     # asin is called only where both means are zero: libm's will do
     providers = {**NUMBA, "asin": Import("math", "asin", "asin")}
     return assembled(_TITLE.format(value=firsts[0]), blocks, providers)
 
 
-def _constants() -> str:
+def owen_constants() -> str:
+    """What the probability of a quadrant reads."""
     nodes, weights = gauss_legendre(LEGENDRE_ORDER, 30)
     kept = [(x**2, w) for x, w in zip(nodes, weights, strict=True) if x > 0]
     return (
         f"# Gauss-Legendre, {LEGENDRE_ORDER} nodes: squares of those above 0.\n"
-        f"SQUARES = np.array({_listing(x for x, _ in kept)})\n"
-        f"WEIGHTS = np.array({_listing(w for _, w in kept)})\n"
-        f"TAYLOR = {_listing(1 / factorial(k) for k in range(EXP_ORDER, -1, -1))}\n"
-        "STATISTICS = 5\n"
-        "SMALLEST = 1e-90  # a variance below is none\n"
-        "COINCIDENT = 1e-14  # 1 - rho^2 below is rounding: the same h twice\n"
+        f"SQUARES = np.array({listing(x for x, _ in kept)})\n"
+        f"WEIGHTS = np.array({listing(w for _, w in kept)})\n"
+        f"TAYLOR = {listing(1 / factorial(k) for k in range(EXP_ORDER, -1, -1))}\n"
     )
 
 
-def _listing(values: Iterable[Expr]) -> str:
+def listing(values: Iterable[Expr]) -> str:
+    """A tuple of floats, one a line."""
     return "(\n" + "".join(f"    {float(value)!r},\n" for value in values) + ")"

@@ -5,13 +5,14 @@ from analytic.expectations.relu import FIRST, SECOND
 from analytic.generator import forward
 from analytic.generator.printer import assembled, template
 
+SERIES_CONSTANTS = f"ORDERS = {(*FIRST, *SECOND)!r}\nROUNDING = 1e-17\n"
+
 
 def shared_series_file() -> str:
     """numerics/_generated/series.py: the loops of units with means around Mehler's series."""
-    orders = f"ORDERS = {(*FIRST, *SECOND)!r}\nROUNDING = 1e-17\n"
-    loops = map(template, ("series_moments", "mean_tile_loops", "input_loops"))
+    loops = map(template, ("series_moments", "series_only", "mean_tile_loops", "input_loops"))
     return assembled(
-        "Any activation given by its Hermite coefficients (numerics/hermite.py).", [orders, *loops]
+        "Any activation given by its Hermite coefficients (numerics/hermite.py).", [SERIES_CONSTANTS, *loops]
     )
 
 

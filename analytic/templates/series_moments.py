@@ -7,7 +7,7 @@
 
 
 @njit(error_model="numpy")
-def expand(D, orders):
+def series_side(D, orders):
     """1/s, the coefficients of phi, phi', ... (orders + 1 of them), and whether phi is odd and m = 0.
 
     Rows of D: 1/s or 0, c_0.., d_0... Columns are padded with zeros to CHUNK: loops of constant length are
@@ -28,7 +28,7 @@ def expand(D, orders):
 
 
 @njit(error_model="numpy", fastmath={"contract"})
-def moments(K, left, a, right, M):
+def series_sums(K, left, a, right, M):
     """Rows of M: E[phi^(i)(h_a) phi^(j)(h_b)] over at most CHUNK columns b; 1, 6 or 15 orders (i, j).
 
     Horner's rule. What |rho|^k makes smaller than rounding is left out; with several orders M_00, which no

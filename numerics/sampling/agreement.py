@@ -148,6 +148,8 @@ def compare_to_samples(
             raise ValueError(
                 "sol and samples are of different networks, widths or data; solve and sample one Problem"
             )
+    if (X_test is None) != (y_test is None):
+        raise ValueError("X_test and y_test belong together; give both, or neither")
     names = [one.theory for one in solutions]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
@@ -167,8 +169,10 @@ def _directions(directions: ArrayLike | None, sol: Solution) -> list[Array]:
     size = sol.problem.input_shape[1]
     if directions is None:
         return [np.linalg.eigh(sol.overlap_ratio)[1][:, -1]]
-    rows = np.atleast_2d(np.asarray(directions, dtype=np.float64))
-    return [checks.vector(row, size, "directions") / np.linalg.norm(row) for row in rows]
+    rows = [checks.vector(row, size, "directions") for row in np.atleast_2d(np.asarray(directions))]
+    if not rows or not all(row.any() for row in rows):
+        raise ValueError("directions has none, or one that is zero; give directions of the input weights")
+    return [row / np.linalg.norm(row) for row in rows]
 
 
 Number = Callable[[Solution], float]
@@ -192,7 +196,7 @@ def _observables(
         name = "l*/l_GP" if len(vectors) == 1 else f"l_{index + 1}/l_GP"
         found.append((name, samples.overlap(u), _overlap(u), nothing))
     trace = samples.hidden_variance(0)
-    found.append((trace.name, trace, lambda sol: float(np.mean(np.diag(sol.overlap_ratio))), nothing))
+    found.append((trace.name, trace, lambda sol: float(np.mean(np.diag(_second_moment(sol)))), nothing))
     for layer in range(1, samples.layers):
         one = samples.hidden_variance(layer)
         found.append((one.name, one, _hidden(layer), nothing))
@@ -207,8 +211,16 @@ def _load_at(samples: Samples) -> Number:
     return lambda sol: sol.degrees_of_freedom / fan_in
 
 
+def _second_moment(sol: Solution) -> Array:
+    """Of the input weights of a unit over their prior's, with those of its bias last, as sampled networks
+    show it: covariance and mean."""
+    std = np.sqrt(sol.equations.space.prior_variance)
+    moment = sol.input_covariance + np.multiply.outer(sol.input_mean, sol.input_mean)
+    return np.asarray(moment / np.multiply.outer(std, std), dtype=np.float64)
+
+
 def _overlap(u: Array) -> Number:
-    return lambda sol: float(u @ sol.overlap_ratio @ u)
+    return lambda sol: float(u @ _second_moment(sol)[: len(u), : len(u)] @ u)
 
 
 def _hidden(layer: int) -> Number:

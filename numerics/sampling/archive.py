@@ -7,7 +7,7 @@ random numbers, and the draws so far.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from numerics.machine.files import in_short, read_arrays, write_atomically
 from numerics.problem import Problem
 from numerics.sampling.adaptation import Descent, DualAveraging
-from numerics.sampling.chain import Chain, Plan, Tally
+from numerics.sampling.chain import DESCENT, DRAWS, METHODS, TUNING, Chain, Plan, Tally
 from numerics.sampling.energies import Posterior
 from numerics.sampling.langevin import Langevin, Schedule
-from numerics.sampling.records import RECORDED, Record
+from numerics.sampling.records import RECORDED, Record, scalar_names
 from numerics.sampling.run import Run
 from numerics.solutions.archive import network_header, network_of
 
@@ -79,7 +79,7 @@ def write(path: str | Path, run: Run, asked: Mapping[str, Any], notes: tuple[str
         "y": problem.y,
         "noise_variance": problem.noise_variance,
         "z": np.stack([chain.z for chain in run.chains]),
-        "moments": np.stack([chain.moments for chain in run.chains]),
+        "moments": _moments(run.chains),
     }
     if plan.posterior.root is not None:
         arrays["root"] = plan.posterior.root
@@ -119,6 +119,16 @@ def read(path: str | Path) -> tuple[Run, dict[str, Any], tuple[str, ...]]:
     raise ValueError(f"{path} is damaged: {reason}; sample anew, or take a copy of the file")
 
 
+def _moments(chains: Sequence[Chain]) -> Array:
+    """(chains, S, S): NaN of a chain that has none yet."""
+    size = max(len(chain.moments) for chain in chains)
+    out = np.full((len(chains), size, size), np.nan)
+    for row, chain in zip(out, chains, strict=True):
+        if len(chain.moments):
+            row[:] = chain.moments
+    return out
+
+
 def _chain_header(chain: Chain) -> dict[str, Any]:
     header = {name: getattr(chain, name) for name in NUMBERS}
     header |= {name: asdict(getattr(chain, name)) for name in PARTS}
@@ -136,13 +146,20 @@ def _run(arrays: Mapping[str, Any], header: Mapping[str, Any]) -> Run:
     size = plan.energy().size
     if arrays["z"].shape != (len(chains), size) or not np.isfinite(arrays["z"]).all():
         raise ValueError(f"states have shape {arrays['z'].shape}, where {size} numbers each belong")
+    if plan.method not in METHODS or {chain.phase for chain in chains} - {DESCENT, TUNING, DRAWS}:
+        raise ValueError("it names a method or a phase that is not known")
     counts = [int(count) for count in header["counts"]]
+    if counts != [chain.drawn for chain in chains]:
+        raise ValueError("the draws are not as many as the chains have made")
     records: list[list[Record]] = [[] for _ in chains]
     if sum(counts):
         everything = Record(*(arrays[f"draws_{name}"] for name in RECORDED))
         lengths = {len(getattr(everything, name)) for name in RECORDED}
-        if lengths != {sum(counts)} or len(counts) != len(chains):
+        if lengths != {sum(counts)}:
             raise ValueError("the draws are not as many as the chains have made")
+        for name, shape in _shapes(posterior).items():
+            if getattr(everything, name).shape[1:] != shape:
+                raise ValueError(f"{name} of a draw are not of shape {shape}")
         ends = np.cumsum(counts)
         records = [
             [everything.part(slice(end - count, end))] for count, end in zip(counts, ends, strict=True)
@@ -150,8 +167,21 @@ def _run(arrays: Mapping[str, Any], header: Mapping[str, Any]) -> Run:
     return Run(plan, chains, int(header["draws"]), records, float(header["seconds"]))
 
 
+def _shapes(posterior: Posterior) -> dict[str, tuple[int, ...]]:
+    """Of what is recorded of a draw."""
+    shapes = posterior.coordinates.shapes
+    return {
+        "scalars": (len(scalar_names(len(shapes))),),
+        "eps": posterior.Y.shape,
+        "weights": (posterior.coordinates.size,),
+        "slope": shapes[0],
+    }
+
+
 def _chain(header: Mapping[str, Any], z: Array, moments: Array) -> Chain:
     rng = np.random.default_rng()
     rng.bit_generator.state = header["rng"]
     parts = {name: make(**header[name]) for name, make in PARTS.items()}
+    if np.isnan(moments).any():
+        moments = np.zeros((0, 0))
     return Chain(z.copy(), rng, **{name: header[name] for name in NUMBERS}, **parts, moments=moments)

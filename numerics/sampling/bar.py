@@ -30,6 +30,7 @@ class ProgressBar:
             self._bar = tqdm(
                 total=progress.total, desc=f"{self.name} {progress.phase}".strip(), **self.options
             )
+        self._bar.total = progress.total  # of Langevin dynamics it grows when the rate is reduced
         self._bar.update(progress.done - self._bar.n)
         alpha = progress.series.get(ALPHA)
         if alpha is not None and alpha.shape[1] >= diagnostics.FEWEST_DRAWS:

@@ -7,9 +7,10 @@ time nor who runs them: it can be stopped after any of them, sent to another pro
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,23 @@ METHODS = (COLLAPSED, JOINT, LANGEVIN)
 MEMORY = 0.8  # of the moments, per path: of some five paths
 
 
-class Unstable(ArithmeticError):
+class Stopped(ArithmeticError):
+    """A chain cannot go on; the message says why, and what to do."""
+
+
+class Unstable(Stopped):
     """Steps of Langevin dynamics were too large."""
+
+
+class NotEvaluated(Stopped):
+    """The posterior has no number at a state that a chain is in."""
+
+    def __init__(
+        self,
+        message: str = "the posterior cannot be evaluated, as features overflow, or rounding loses the noise "
+        "beside them; rescale X, or raise noise_variance",
+    ):
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -143,11 +159,15 @@ class Advanced:
 
 
 def advance(plan: Plan, chain: Chain, count: int) -> Advanced:
-    """Up to `count` paths of a warm-up phase, or that many draws."""
+    """Up to `count` paths of a warm-up phase, or that many draws, by a copy: a task that fails or is lost
+    leaves the chain where it was, random numbers included."""
     began = time.perf_counter()
     energy = plan.energy()
-    if chain.at is None:
-        chain = replace(chain, at=energy(chain.z))
+    at = energy(chain.z) if chain.at is None else chain.at
+    if not math.isfinite(at.value):  # no path would leave it
+        raise NotEvaluated
+    chain = copy.deepcopy(chain)  # without `at`, which nothing writes to
+    chain.at = at
     records: list[Record] = []
     for _ in range(count):
         if chain.phase == DRAWS:
@@ -199,7 +219,8 @@ def _draw(plan: Plan, energy: Any, chain: Chain) -> Record:
         return record_of(plan.posterior, chain.at)
     if plan.method == JOINT:
         return record_of(plan.posterior, _redraw(energy, chain))
-    return record_of(plan.posterior, Collapsed(plan.posterior)(chain.z[: energy.hidden]))
+    record = record_of(plan.posterior, _integrated(energy, chain))
+    return record.with_loss(energy.loss(chain.z))  # its own: that is where the step's bias is
 
 
 def _epoch(plan: Plan, energy: Joint, chain: Chain, tally: Tally) -> None:
@@ -208,11 +229,12 @@ def _epoch(plan: Plan, energy: Joint, chain: Chain, tally: Tally) -> None:
     factor = chain.schedule.now if plan.langevin.schedule else 1.0
     tau = factor * chain.step * langevin.time_steps(energy, plan.langevin.per_layer)
     chain.z, chain.at = langevin.step(energy, chain.z, chain.at, tau, chain.rng)
-    chain.schedule.see(chain.at.loss)
     if not math.isfinite(chain.at.value):
         raise Unstable(
-            f"Langevin dynamics blew up in epoch {chain.schedule.epoch} at rate {chain.step:.3g}: lower rate"
+            f"Langevin dynamics blew up in epoch {chain.schedule.epoch + 1} at rate {chain.step:.3g}; lower "
+            "it, or leave it out: then it is a share of the largest stable one"
         )
+    chain.schedule.see(chain.at.loss)
     tally.paths += 1
     tally.gradients += 1
     tally.acceptance += 1.0
@@ -220,10 +242,18 @@ def _epoch(plan: Plan, energy: Joint, chain: Chain, tally: Tally) -> None:
 
 def _redraw(energy: Joint, chain: Chain) -> CollapsedEvaluation:
     """An exact draw of the readout given the hidden weights, which are evaluated without it."""
-    at = Collapsed(energy.posterior)(chain.z[: energy.hidden])
+    at = _integrated(energy, chain)
     assert at.marginal is not None
     assert at.passed is not None
     a = at.marginal.draw(at.passed.features, energy.posterior.Y, chain.rng)
     chain.z = energy.with_readout(chain.z, a)
     chain.at = energy(chain.z)
+    return at
+
+
+def _integrated(energy: Joint, chain: Chain) -> CollapsedEvaluation:
+    """At the hidden weights of a state of all weights."""
+    at = Collapsed(energy.posterior)(chain.z[: energy.hidden])
+    if at.marginal is None:
+        raise NotEvaluated
     return at

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.sampling.chain import COLLAPSED, JOINT, Chain, Plan, advance
+from numerics.sampling.chain import COLLAPSED, JOINT, Chain, Plan, Stopped, advance
 from numerics.sampling.energies import Collapsed, Posterior
+from numerics.sampling.readout import NotPositiveDefinite
 
 Array = NDArray[np.float64]
 
@@ -38,7 +39,11 @@ def agrees(posterior: Posterior, states: list[Array]) -> bool:
         values = []
         for one in (single, double):
             energy = Collapsed(one)
-            _, marginal = energy.marginal(z[: energy.size])
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    _, marginal = energy.marginal(z[: energy.size])
+            except NotPositiveDefinite:
+                return False
             values.append(marginal.value)
         differences.append(values[0] - values[1])
     return bool(np.ptp(differences) <= LARGEST_DIFFERENCE)
@@ -59,7 +64,10 @@ def method_of(plan: Plan, z: Array, seed: np.random.SeedSequence) -> tuple[str, 
         return COLLAPSED, f"a gradient with the readout is {ratio:.2g} times cheaper: not enough"
     cost = {}
     for method, each in plans.items():
-        chain = advance(each, Chain(starts[method], np.random.default_rng(seed)), TRIAL_PATHS).chain
+        try:
+            chain = advance(each, Chain(starts[method], np.random.default_rng(seed)), TRIAL_PATHS).chain
+        except Stopped:
+            return COLLAPSED, "the other could not be tried"
         cost[method] = seconds[method] / chain.descent.step
     better = cost[COLLAPSED] / cost[JOINT]
     chosen = JOINT if better > CHEAPER else COLLAPSED

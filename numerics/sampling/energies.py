@@ -159,10 +159,19 @@ class Joint:
             slopes = forward.adjoint(passed, gap.astype(Phi.dtype) @ narrow.T)
             loss = float(np.sum(gap**2))
             value = 0.5 * (loss + float(np.sum(a**2) + sum(np.sum(W * W) for W in weights)))
-        gradient = coordinates.slope([W + slope for W, slope in zip(weights, slopes, strict=True)])
-        gradient = np.concatenate([gradient, (a + Phi.T @ gap).ravel()])
+            gradient = coordinates.slope([W + slope for W, slope in zip(weights, slopes, strict=True)])
+            gradient = np.concatenate([gradient, (a + Phi.T @ gap).ravel()])
         value = value if math.isfinite(value) else math.inf
         return JointEvaluation(value, gradient, tuple(slopes), loss)
+
+    def loss(self, z: Array) -> float:
+        """Mean square of y - f of the network of a state, over that of y; NaN without data."""
+        posterior = self.posterior
+        if not len(posterior.Y):
+            return math.nan
+        Phi = posterior.forward(posterior.coordinates.weights(z)).features
+        gap = posterior.noise_std[:, None] * (Phi @ self.readout(z) - posterior.Y)
+        return float(np.sum(gap**2)) / posterior.problem.target_norm2
 
     def readout(self, z: Array) -> Array:
         """(P, D): a of a state."""

@@ -10,7 +10,8 @@ v = 2 sigma^2/gamma. In weights whitened by their prior it is (derived)
 so one eta for all layers moves weights of large fan-in faster: tau of the input weights is far below that of
 the readout, which limits eta, and what is learned in them takes 10^4 to 10^6 steps. With a step per layer
 every layer moves at the readout's tau. There is no Metropolis step: the law is wrong by O(eta), the loss
-first (`step_bias`). It is here to be the paper's dynamics, not to be fast.
+first (`numerics.sampling.step_bias`). A bias moves at the tau of its layer's weights. It is here to be the
+paper's dynamics, not to be fast.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics import checks
 from numerics.sampling.energies import Joint, JointEvaluation
 
 Array = NDArray[np.float64]
@@ -61,14 +63,22 @@ class Langevin:
     per_layer: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("share",):
-            if not 0.0 < getattr(self, name) < 1.0:
-                raise ValueError(f"{name}={getattr(self, name)!r} must lie between 0 and 1")
-        if self.rate is not None and not self.rate > 0:
-            raise ValueError(f"rate={self.rate!r} must be above 0")
+        share = checks.positive(self.share, "share")
+        if share >= 1.0:
+            raise ValueError(f"share={self.share!r} must lie between 0 and 1, where the readout is unstable")
+        object.__setattr__(self, "share", share)
+        if self.rate is not None:
+            object.__setattr__(self, "rate", checks.positive(self.rate, "rate"))
         for name in ("burn_in", "interval"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)!r} must be at least 1")
+            object.__setattr__(self, name, checks.count(getattr(self, name), name))
+        for name in ("schedule", "per_layer"):
+            object.__setattr__(self, name, bool(getattr(self, name)))
+
+    def left(self, schedule: Schedule) -> int:
+        """Epochs to the first draw, if the loss stays quiet."""
+        if not self.schedule:
+            return max(0, self.burn_in - schedule.epoch)
+        return 0 if schedule.fixed else QUIET - schedule.quiet
 
 
 @dataclass
@@ -107,7 +117,7 @@ class Schedule:
         self.quiet += 1
         if self.epoch >= FIRST_CHECK and self.epoch % CHECK_EVERY == 0:
             losses = np.array(self.losses)
-            if not losses.max() - losses.mean() <= SPIKE * losses.std():  # NaN is a spike too
+            if losses.max() - losses.mean() > SPIKE * losses.std():
                 self.factor *= REDUCED
                 self.quiet = 0
         if self.quiet >= QUIET:
@@ -131,7 +141,8 @@ def largest_rate(joint: Joint, z: Array) -> float:
 
 def _times(joint: Joint, per_layer: bool) -> tuple[float, ...]:
     """tau / eta of every hidden layer and the readout."""
-    noise = 2.0 * float(np.min(joint.posterior.noise_std, initial=np.inf)) ** 2
+    std = joint.posterior.noise_std
+    noise = 2.0 * float(std.min()) ** 2 if len(std) else 2.0  # without data any rate will do
     found = [noise / scale**2 for scale in joint.posterior.forward.scales]
     return (found[-1],) * len(found) if per_layer else tuple(found)
 
@@ -148,5 +159,6 @@ def step(
     joint: Joint, z: Array, at: JointEvaluation, tau: Array, rng: np.random.Generator
 ) -> tuple[Array, JointEvaluation]:
     """One epoch."""
-    z = z - tau * at.gradient + np.sqrt(2.0 * tau) * rng.standard_normal(z.size)
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = z - tau * at.gradient + np.sqrt(2.0 * tau) * rng.standard_normal(z.size)
     return z, joint(z)

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ Array = NDArray[np.float64]
 
 OFF_ZERO = 4.0  # errors that a control may be off before it is said
 ACCEPTED = (0.5, 0.95)
+DIVERGED_SHARE = 0.01  # of paths: a few are rejections like others
 
 
 class Observed(ABC):
@@ -120,7 +122,7 @@ class Observed(ABC):
                     f"control variate of {name} is {control.mean / control.error:+.1f} errors off zero: not "
                     "in equilibrium; raise draws, or start from the equations of state"
                 )
-        if report.divergences:
+        if report.divergences > DIVERGED_SHARE * math.prod(self.shape):
             yield f"{report.divergences} paths diverged: the step was too large; sample with start='eos'"
         low, high = ACCEPTED
         if not math.isnan(report.acceptance) and not low <= report.acceptance <= high:
@@ -253,7 +255,8 @@ class Observed(ABC):
                 total[0] = total[0] + h @ h.T / h.shape[1]
                 total[1] = total[1] + Q @ Q.T
                 total[2] = total[2] + h.mean(axis=1)
-        return tuple(LayerKernels(K / count, Q / count, mean / count) for K, Q, mean in sums)
+        odd = forward.activation.odd
+        return tuple(_kernels(K / count, Q / count, mean / count, odd) for K, Q, mean in sums)
 
     def projections(self, direction: ArrayLike, layer: int = 0, X: ArrayLike | None = None) -> Projections:
         """Projections of every unit of a layer, over all draws and chains: the histograms of Figs. 2 to 6.
@@ -287,11 +290,45 @@ class Observed(ABC):
         ]
         return Projections(np.array(found).reshape(*self.shape, -1))
 
+    def correlations(self, X: ArrayLike | None = None) -> dict[str, Estimate]:
+        """How far units depend on one another along the top direction of every layer: of Sigma for the first,
+        of the kernel K at inputs X (by default the training inputs) above. Zero for independent units.
+
+        "layer l": mean product of two units over their variance; "layer l, squares": the same of their
+        squares, less their means; "layers l and l + 1, squares": correlation of the squares of two units of
+        neighbouring layers.
+        """
+        size = self.problem.input_shape[1]
+        tops = [np.linalg.eigh(self.overlap_ratio)[1][:size, -1]]
+        inputs = self.problem.X if X is None else X
+        if self.layers > 1 and len(np.asarray(inputs)) == 0:
+            raise ValueError(
+                "X is missing: without training inputs, give some for the kernels above the first"
+            )
+        tops += [np.linalg.eigh(kernels.K)[1][:, -1] for kernels in self.kernels_at(inputs)]
+        each = [self.projections(top, layer, inputs) for layer, top in enumerate(tops)]
+        found: dict[str, Estimate] = {}
+        for layer, one in enumerate(each):
+            if one.values.shape[2] > 1:
+                found[f"layer {layer}"] = one.pair_correlation
+                found[f"layer {layer}, squares"] = one.square_correlation
+        for layer, (below, above) in enumerate(pairwise(each)):
+            name = f"layers {layer} and {layer + 1}, squares"
+            found[name] = Estimate.of(below.square_covariance(above), name)
+        return found
+
     def _networks(self) -> Iterator[list[Array]]:
         """Hidden weights of every draw, whitened by their prior."""
         flat = self.draws.weights.reshape(-1, self.draws.weights.shape[2])
         for weights in flat:
             yield self.posterior.coordinates.split(weights)
+
+
+def _kernels(second: Array, Q: Array, mean: Array, odd: bool) -> LayerKernels:
+    """Covariance and mean from the second moment; of an odd activation the mean is known to be zero."""
+    if odd:
+        return LayerKernels(second, Q, np.zeros_like(mean))
+    return LayerKernels(second - np.multiply.outer(mean, mean), Q, mean)
 
 
 def _pixel_major(rows: NDArray[Any], samples: int) -> Array:

@@ -66,6 +66,12 @@ class Projections:
         squares = self.values**2
         return self._pairs(squares - squares.mean(), "correlation of the squares of two units")
 
+    def square_covariance(self, other: Projections) -> Array:
+        """(chains, draws): contributions to the correlation of the squares of a unit here and one there."""
+        here, there = self.values**2, other.values**2
+        spread = float(here.std() * there.std())
+        return (here.mean(axis=2) - here.mean()) * (there.mean(axis=2) - there.mean()) / spread
+
     def _pairs(self, values: Array, name: str) -> Estimate:
         units = values.shape[2]
         if units < 2:

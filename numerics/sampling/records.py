@@ -6,7 +6,7 @@ f is always averaged given the weights: a single readout's f varies ten times as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,12 @@ class Record:
     def joined(cls, blocks: Sequence[Record]) -> Record:
         """Blocks of draws, one after the other."""
         return cls(*(np.concatenate([getattr(block, name) for block in blocks]) for name in RECORDED))
+
+    def with_loss(self, loss: float) -> Record:
+        """A draw with the loss of its own readout, instead of the average over readouts."""
+        scalars = self.scalars.copy()
+        scalars[scalar_names(0).index(LOSS)] = loss
+        return replace(self, scalars=scalars)
 
     def part(self, index: Any) -> Record:
         """Some of the draws, or one chain of them."""

@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 
 from numerics.machine import parallel
 from numerics.sampling.adaptation import LONGEST_DESCENT, DualAveraging, clipped
-from numerics.sampling.chain import DESCENT, DRAWS, LANGEVIN, TUNING, Advanced, Chain, Plan, advance
+from numerics.sampling.chain import (
+    DESCENT,
+    DRAWS,
+    LANGEVIN,
+    TUNING,
+    Advanced,
+    Chain,
+    Plan,
+    Stopped,
+    advance,
+)
 from numerics.sampling.records import ALPHA, LOSS, RECORDED, Record, scalar_names
 
 Array = NDArray[np.float64]
@@ -93,6 +103,10 @@ class Run:
     @property
     def counted(self) -> tuple[int, int]:
         """What is done of the phase, and in all: paths, or draws."""
+        if self.phase == DESCENT and self.plan.method == LANGEVIN:
+            epochs = [chain.schedule.epoch for chain in self.chains]
+            left = [self.plan.langevin.left(chain.schedule) for chain in self.chains]
+            return sum(epochs), sum(epochs) + sum(left)
         if self.phase == DESCENT:
             return sum(chain.warm_up.paths for chain in self.chains), LONGEST_DESCENT * len(self.chains)
         if self.phase == TUNING:
@@ -129,6 +143,8 @@ class Run:
         ------
         WorkerLost
             When the executor breaks.
+        Stopped
+            When a chain cannot go on; the chains stay where they were before.
         """
         with parallel.threads(1):
             if executor is not None:
@@ -153,6 +169,10 @@ class Run:
             for advanced in tasks.finish():
                 self._take(*advanced)
             return False
+        except Stopped:
+            for advanced in tasks.finish():
+                self._take(*advanced)
+            raise
         except BrokenExecutor as broken:
             raise WorkerLost(str(broken) or "a worker process ended") from None
         return True
@@ -184,26 +204,28 @@ class Run:
 
     def _meet_after_descent(self) -> None:
         """The reference measure from what all chains have seen, and on to the tuning."""
-        before = self.plan.posterior
-        if self.plan.pooled:
+        before, plan = self.plan.posterior, self.plan
+        if plan.pooled:
             units = before.forward.widths[0] * len(self.chains)
             pooled = np.mean([chain.moments for chain in self.chains], axis=0)
             size = len(pooled)
             shrunk = max(SHRUNK, size / (size + units))
             root = np.linalg.cholesky((1 - shrunk) * pooled + shrunk * np.eye(size))
-            self.plan = replace(self.plan, posterior=before.with_root(root))
-        after = self.plan.posterior.coordinates
-        for index, chain in enumerate(self.chains):
+            plan = replace(plan, posterior=before.with_root(root))
+        after = plan.posterior.coordinates
+        moved = []
+        for chain in self.chains:
             hidden = after.state(before.coordinates.weights(chain.z))
-            rest = chain.z[len(hidden) :]
-            self.chains[index] = replace(
+            there = replace(
                 chain,
-                z=np.concatenate([hidden, rest]),
+                z=np.concatenate([hidden, chain.z[len(hidden) :]]),
                 phase=TUNING,
                 phase_ended=False,
                 averaging=DualAveraging.around(chain.descent.step),
                 at=None,
             )
+            moved.append(there)
+        self.plan, self.chains = plan, moved
 
     def _meet_after_tuning(self) -> None:
         """One step for all chains: the geometric mean of theirs. Langevin dynamics have their rate."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import pickle
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from numerics.machine import files, parallel
 from numerics.network import Network
 from numerics.problem import Problem
 from numerics.sampling import archive, choice, starts
-from numerics.sampling.chain import COLLAPSED, DESCENT, LANGEVIN, METHODS, Chain, Plan
+from numerics.sampling.chain import COLLAPSED, DESCENT, LANGEVIN, METHODS, Chain, Plan, Stopped
 from numerics.sampling.energies import Joint, Posterior
 from numerics.sampling.footprint import refuse_what_does_not_fit
 from numerics.sampling.langevin import Langevin, largest_rate
@@ -117,11 +119,13 @@ def sample(
     ValueError
         For what cannot be sampled, with the remedy.
     SamplingError
-        When a worker process is lost; its `samples` are what there was.
+        When a worker process is lost, Langevin dynamics blow up, or the posterior cannot be evaluated; its
+        `samples` are what there was.
     """
     problem = Problem.of(net, X, y, noise_variance)
     refuse_widths(problem)
     settings = _Settings(draws, chains, method, start, seed, thin, path_length, reference, precision)
+    _refuse_what_cannot_be_sent(problem, executor)
     if check_memory:
         refuse_what_does_not_fit(problem, settings.draws, settings.chains, parallel.thread_count())
     file = None if checkpoint is None else Path(checkpoint)
@@ -167,7 +171,8 @@ class _Settings:
     def asked(self) -> dict[str, Any]:
         """What a run that goes on must ask for too."""
         names = ("chains", "method", "start", "seed", "thin", "length", "reference", "precision")
-        return {name: getattr(self, name) for name in names}
+        settings = asdict(self.langevin) if self.method == LANGEVIN else None
+        return {name: getattr(self, name) for name in names} | {"langevin": settings}
 
 
 def refuse_widths(problem: Problem) -> None:
@@ -177,6 +182,18 @@ def refuse_widths(problem: Problem) -> None:
             raise ValueError(
                 f"widths={problem.widths} cannot be sampled: units are counted; give finite whole numbers"
             )
+
+
+def _refuse_what_cannot_be_sent(problem: Problem, executor: Executor | None) -> None:
+    if executor is None or isinstance(executor, ThreadPoolExecutor):
+        return
+    try:
+        pickle.dumps(problem.net)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        raise ValueError(
+            f"activation {problem.net.activation!s} cannot be sent to another process; define its functions "
+            "in a module, or leave executor out"
+        ) from None
 
 
 def _begun(problem: Problem, settings: _Settings) -> tuple[Run, list[str]]:
@@ -282,20 +299,26 @@ def _finished(
             archive.write(file, run, settings.asked, tuple(notes))
             written = time.monotonic()
 
-    lost = ""
+    lost = stuck = ""
     try:
         run.go(executor, clock, write)
     except WorkerLost as broken:
-        lost = str(broken)
-    if file is not None:
+        lost = f"a worker was lost ({broken})"
+    except Stopped as stopped:  # a run that goes on from a file would stop again
+        stuck = str(stopped)
+    except Exception:  # of a callback: what was drawn is kept
+        if file is not None:
+            archive.write(file, run, settings.asked, tuple(notes))
+        raise
+    if file is not None and not stuck:
         archive.write(file, run, settings.asked, tuple(notes))
     samples: Samples | None = None
     with suppress(NoDraws):
         samples = Samples.of(run, settings.asked, tuple(notes))
-    if lost:
+    if lost or stuck:
         kept = "nothing had been drawn" if samples is None else f"{samples.shape[1]} draws a chain are kept"
-        remedy = "" if file is None else f", and {file} goes on from there"
-        raise SamplingError(f"a worker was lost ({lost}); {kept}{remedy}", samples)
+        remedy = "" if file is None or stuck else f", and {file} goes on from there"
+        raise SamplingError(f"{lost}{stuck}; {kept}{remedy}", samples)
     if samples is None:  # interrupted in the warm-up
         raise KeyboardInterrupt
     return samples

@@ -153,11 +153,11 @@ class Samples(Observed, Predictive):
         return self.estimate(linear + float(np.sum(gap**2)) / norm2 - excess, name)
 
     def _mixture(self, X: Array) -> Mixture:
-        draws = self.draws
+        draws, count = self.draws, math.prod(self.shape)
         return Mixture(
             self.posterior,
-            draws.weights.reshape(-1, draws.weights.shape[2]),
-            draws.eps.reshape(-1, *draws.eps.shape[2:]),
+            draws.weights.reshape(count, -1),
+            draws.eps.reshape(count, *draws.eps.shape[2:]),
             X,
         )
 

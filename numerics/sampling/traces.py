@@ -16,6 +16,9 @@ def trace_plot(samples: Any, names: tuple[str, ...]) -> Any:
     import matplotlib
 
     chains, draws = samples.shape
+    for name in names:
+        if not np.isfinite(samples.series(name)).all():
+            raise ValueError(f"{name} is not defined without data; name others, such as square_1")
     colours = matplotlib.colormaps["viridis"](np.linspace(0.1, 0.85, chains))
     figure = new((9.0, 2.2 * len(names) + 0.4))
     for (over, beside), name in zip(

@@ -47,7 +47,7 @@ def _beyond_the_prior(sol: Solution) -> str:
 
 
 class NegativeCurvature(RuntimeWarning):
-    """Newton steps reached a minimum across negative curvature: it may lie on another branch."""
+    """A minimum was reached across negative curvature, or in a leap: it may lie on another branch."""
 
 
 class Path(Sequence[Solution]):

@@ -42,7 +42,7 @@ class Solution(Observables, Predictive):
     gradients : int
         Gradients of F that it took; a Hessian product counts for two.
     method : str
-        What found the state: "anderson", "newton", or "direct" where nothing was iterated.
+        What found the state: "anderson", "bfgs", "newton", or "direct" where nothing was iterated.
     chi_width : float
         The width that chi is quoted for: the network's own last one, and for `sol.gp` that of `sol`.
     """

@@ -18,25 +18,24 @@ from numerics.gaussian.metric import FisherMetric
 from numerics.gaussian.state import LayerState, State
 from numerics.gaussian.theory import Theory
 from numerics.series.perturbation import state_slopes
-from numerics.solving import fixed_point, newton
+from numerics.solving import fixed_point, newton, quasi_newton
 from numerics.solving.outcome import Outcome, Status, best
+from numerics.solving.quasi_newton import Learned, Leash
 from numerics.solving.secants import Secants, room
+from numerics.solving.small_steps import creep
 
 Array = NDArray[np.float64]
 
 NODES = 4  # solved points that the predictor extrapolates; more amplify the error of a long step
 NEARLY = 1e-4  # a residual that only a start next to the solution has
 FAR = 8.0  # points at less than 1/8 of s say nothing: a cubic amplifies their errors by 8^3 and more
-ANDERSON_SHARE = 0.5  # of the budget at most; Newton steps, where they are needed, get the rest
-PATIENCE = 200  # gradients that the fixed point may expect to take yet, when Newton steps take over
-DIRECT_SHARE = 0.5  # of the budget, before small steps from the Gaussian process are tried
-ENOUGH = 600  # gradients that the direct solve gets of a smaller budget
-FEWEST = 300  # gradients that may be spent on small steps to be sure of the branch
-PER_STEP = 150  # gradients for one of them
-FIRST_STEP = 0.5  # in s
-BOUNDARY = 0.05  # in s, from where the kernels can no longer be evaluated
-NODE_TOL = 1e-3  # residual of the solutions on the way
-SMALLEST_STEP = 1e-3  # in s; a path that cannot be followed in such steps is given up
+ANDERSON_SHARE = 0.5  # of the budget at most; what follows, where it is needed, gets the rest
+PATIENCE = 200  # gradients that the fixed point may expect to take yet, when it is left
+DIRECT_SHARE = 0.5  # of the budget, from solutions nearby, before small steps are tried
+SHORT = 75  # gradients of a descent that hardly leads to another branch
+LEAP_SHARE = 0.3  # of the budget, kept for a descent from where small steps get no further
+ENOUGH = 600  # gradients that this descent gets of a smaller budget
+UNFINISHED = (Status.MAX_ITERATIONS, Status.STALLED)
 
 
 @dataclass(frozen=True)
@@ -69,32 +68,37 @@ class Curve:
         self._secants: tuple[tuple[float, ...], Secants] | None = None  # of the last solve, and its widths
 
     def solve(self, inverse_widths: Sequence[float], max_iter: int, start: State | None = None) -> Outcome:
-        """The solution at these widths: directly, or in smaller steps of s when that fails.
+        """The solution at these widths.
 
-        A solution that was found across negative curvature may lie on another branch: where as many gradients
-        again lead to one in small steps from the Gaussian process, that one is preferred. `max_iter` bounds
-        the gradients of F in all; what they bought is in the outcome's `gradients`.
+        What the fixed point, and a short descent, do not reach from the Gaussian process is followed from
+        there in small steps of s, on the branch that joins it; what they do not reach is descended to from
+        where they end, and `leapt` says so. `max_iter` bounds the gradients of F in all; what they bought is
+        in the outcome's `gradients`.
         """
         target = tuple(inverse_widths)
         if not any(target):
             return Outcome(self.theory.gp, Status.CONVERGED, 1)
         auto = self.method == "auto"
-        direct = max(math.ceil(DIRECT_SHARE * max_iter), min(max_iter, ENOUGH)) if auto else max_iter
-        outcome = self._attempt(target, direct, start)
+        if auto and start is None and not self.on_line(target):
+            outcome = self._easily(target, max_iter)
+        else:
+            outcome = self.attempt(target, math.ceil(DIRECT_SHARE * max_iter) if auto else max_iter, start)
         spent = outcome.gradients
-        doubtful = auto and start is None and outcome.status.solved and outcome.curvature < 0
-        if spent < max_iter and (doubtful or _worth_creeping(outcome)):
-            left = max_iter - spent
-            self._forget(target)
-            crept, cost = self._creep(target, min(left, max(spent, FEWEST)) if doubtful else left)
-            spent += cost
+        leap = max(math.ceil(LEAP_SHARE * max_iter), ENOUGH) if auto else 0
+        if start is None and spent + leap < max_iter and _worth_creeping(outcome):
+            crept = creep(self, target, max_iter - spent, leap)
             if crept is not None:
-                joins = crept.status.solved and crept.curvature >= 0
-                outcome = crept if joins else best(outcome, crept)
-        if auto and outcome.status is Status.MAX_ITERATIONS and spent + newton.STEP < max_iter:
-            last = self._newton(target, outcome.point.state, max_iter - spent)
+                spent += crept.gradients
+                outcome = best(outcome, crept)
+        elif auto and outcome.status in UNFINISHED and spent + newton.STEP < max_iter:
+            left, state = max_iter - spent, outcome.point.state
+            with self.theory.blas():
+                if outcome.point.residual < NEARLY:  # Newton steps tell what rounding leaves
+                    last = newton.solve(self.theory, target, state, self.tol, left)
+                else:
+                    last = self._beyond(target, state, left, self.tol)
             spent += last.gradients
-            outcome = best(outcome, replace(last, curvature=min(last.curvature, outcome.curvature)))
+            outcome = best(outcome, last)
         if outcome.status.solved:
             self.remember(target, outcome.point.state)
         return replace(outcome, gradients=spent)
@@ -103,12 +107,12 @@ class Curve:
         """The state extrapolated from the nearest solved points and, near it, the Gaussian process."""
         from scipy.interpolate import KroghInterpolator  # here: a third of `import numerics` otherwise
 
-        s = self._coordinate(inverse_widths)
+        s = self.coordinate(inverse_widths)
         line = [
-            node for node in self._on_line(inverse_widths) if self._coordinate(node.inverse_widths) > s / FAR
+            node for node in self.on_line(inverse_widths) if self.coordinate(node.inverse_widths) > s / FAR
         ]
-        near = sorted(line, key=lambda node: abs(self._coordinate(node.inverse_widths) - s))[:NODES]
-        abscissae = [self._coordinate(node.inverse_widths) for node in near]
+        near = sorted(line, key=lambda node: abs(self.coordinate(node.inverse_widths) - s))[:NODES]
+        abscissae = [self.coordinate(node.inverse_widths) for node in near]
         per_s = 1.0 / np.expm1(s)  # dt/ds at the Gaussian process, over t
 
         def extrapolated(values: Sequence[Array], slope: Array) -> Array:
@@ -129,21 +133,38 @@ class Curve:
             )
         return tuple(predicted)
 
-    def _coordinate(self, inverse_widths: tuple[float, ...]) -> float:
+    def coordinate(self, inverse_widths: tuple[float, ...]) -> float:
+        """s."""
         strength = max(x * top for x, top in zip(inverse_widths, self.tops, strict=True))
         return float(np.log1p(strength if strength > 0 else max(inverse_widths)))
 
-    def _attempt(
-        self, inverse_widths: tuple[float, ...], budget: int, start: State | None = None, tol: float = 0.0
+    def _easily(self, inverse_widths: tuple[float, ...], budget: int) -> Outcome:
+        """The fixed point from the prediction, while it gets on, or the end of a short descent from there."""
+        secants, share = self._recycled(inverse_widths), math.ceil(ANDERSON_SHARE * budget)
+        with self.theory.blas():
+            first = fixed_point.solve(
+                self.theory, inverse_widths, self.predict(inverse_widths), self.tol, share, secants, PATIENCE
+            )
+            if not _worth_creeping(first) or first.gradients + SHORT > budget:
+                return first
+            last = self._beyond(inverse_widths, first.point.state, SHORT, self.tol)
+        spent = first.gradients + last.gradients
+        return replace(last if last.status.solved and last.curvature >= 0 else first, gradients=spent)
+
+    def attempt(
+        self,
+        inverse_widths: tuple[float, ...],
+        budget: int,
+        start: State | None = None,
+        tol: float = 0.0,
+        learned: Learned | None = None,
+        leash: Leash | None = None,
     ) -> Outcome:
-        if start is None:
-            secants = self._recycled(inverse_widths)
-            outcome = self.find(inverse_widths, self.predict(inverse_widths), budget, secants, tol)
-        else:
-            outcome = self.find(inverse_widths, start, budget)
-        if outcome.status.solved:
-            self.remember(inverse_widths, outcome.point.state)
-        return outcome
+        """One solve, by default from the prediction."""
+        if start is not None:
+            return self.find(inverse_widths, start, budget, None, tol, learned, leash)
+        secants = self._recycled(inverse_widths)
+        return self.find(inverse_widths, self.predict(inverse_widths), budget, secants, tol, learned, leash)
 
     def find(
         self,
@@ -152,11 +173,13 @@ class Curve:
         budget: int,
         secants: Secants | None = None,
         tol: float = 0.0,
+        learned: Learned | None = None,
+        leash: Leash | None = None,
     ) -> Outcome:
         """One solve from a start, wherever it leads, by the method that was asked for; to the curve's
         tolerance or a looser one."""
         with self.theory.blas():
-            return self._find(inverse_widths, start, budget, secants, max(tol, self.tol))
+            return self._find(inverse_widths, start, budget, secants, max(tol, self.tol), learned, leash)
 
     def _find(
         self,
@@ -165,25 +188,49 @@ class Curve:
         budget: int,
         secants: Secants | None,
         tol: float,
+        learned: Learned | None,
+        leash: Leash | None,
     ) -> Outcome:
         theory = self.theory
         if self.method == "newton":
             return newton.solve(theory, inverse_widths, start, tol, budget)
         if self.method == "anderson":
             return fixed_point.solve(theory, inverse_widths, start, tol, budget, secants)
+        if learned is not None and learned.updates:  # Anderson's method gave up at the last width
+            return self._beyond(inverse_widths, start, budget, tol, learned, leash)
         share = math.ceil(ANDERSON_SHARE * budget)
         outcome = fixed_point.solve(theory, inverse_widths, start, tol, share, secants, PATIENCE)
         left = budget - outcome.gradients
-        stopped = outcome.status in (Status.STALLED, Status.MAX_ITERATIONS)
-        if not stopped or left <= newton.STEP:
+        if outcome.status not in UNFINISHED or left <= newton.STEP:
             return outcome
         spent = outcome.gradients
-        outcome = newton.solve(theory, inverse_widths, outcome.point.state, tol, left)
+        outcome = self._beyond(inverse_widths, outcome.point.state, left, tol, learned, leash)
         return replace(outcome, gradients=spent + outcome.gradients)
 
-    def _newton(self, inverse_widths: tuple[float, ...], start: State, budget: int) -> Outcome:
-        with self.theory.blas():
-            return newton.solve(self.theory, inverse_widths, start, self.tol, budget)
+    def _beyond(
+        self,
+        inverse_widths: tuple[float, ...],
+        start: State,
+        budget: int,
+        tol: float,
+        learned: Learned | None = None,
+        leash: Leash | None = None,
+    ) -> Outcome:
+        """Quasi-Newton steps while their matrix has room, and Newton steps where those end without a
+        solution."""
+        theory, spent, curvature = self.theory, 0, np.inf
+        if self._dimension(inverse_widths) <= quasi_newton.LARGEST:
+            outcome = quasi_newton.solve(theory, inverse_widths, start, tol, budget, learned, leash)
+            spent, curvature, start = outcome.gradients, outcome.curvature, outcome.point.state
+            if outcome.status is not Status.STALLED or budget - spent <= newton.STEP:
+                return outcome
+        outcome = newton.solve(theory, inverse_widths, start, tol, budget - spent)
+        return replace(
+            outcome, gradients=spent + outcome.gradients, curvature=min(curvature, outcome.curvature)
+        )
+
+    def _dimension(self, inverse_widths: tuple[float, ...]) -> int:
+        return FisherMetric(self.theory.sizes, self.theory.odd, inverse_widths).dimension
 
     def _recycled(self, inverse_widths: tuple[float, ...]) -> Secants:
         """The secants of the last solve, carried over to these widths."""
@@ -196,54 +243,28 @@ class Curve:
         self._secants = (inverse_widths, secants)
         return secants
 
-    def _creep(self, target: tuple[float, ...], budget: int) -> tuple[Outcome | None, int]:
-        """What came of the target in small steps of s, if it was reached, and the gradients it took.
+    def last(self, inverse_widths: tuple[float, ...]) -> tuple[float, State]:
+        """The nearest solved point before these widths, and its s: the Gaussian process if there is none."""
+        s = self.coordinate(inverse_widths)
+        solved = [(0.0, self.theory.prior)]
+        solved += [
+            (self.coordinate(node.inverse_widths), node.state) for node in self.on_line(inverse_widths)
+        ]
+        return max((point for point in solved if point[0] < s), key=lambda point: point[0])
 
-        Steps halve after a failure, and grow after a success unless it took much work. The solutions on the
-        way are solved less well: they are starts of the next.
-        """
-        goal = self._coordinate(target)
-        passed = [self._coordinate(node.inverse_widths) for node in self._on_line(target)]
-        here = max((s for s in passed if s < goal), default=0.0)
-        step = (goal - here) / 2
-        if self.method == "auto":
-            step = min(step, FIRST_STEP)
-        spent, curvature = 0, np.inf
-        reached: Outcome | None = None
-        while step >= SMALLEST_STEP and spent < budget:
-            s = min(here + step, goal)
-            part = 1.0 if s == goal else float(np.expm1(s) / np.expm1(goal))
-            left = budget - spent
-            if self.method == "auto":
-                left = min(left, PER_STEP if s < goal else 3 * PER_STEP)
-            outcome = self._attempt(tuple(part * x for x in target), left, tol=NODE_TOL if s < goal else 0.0)
-            spent += outcome.gradients
-            if s == goal:
-                reached = replace(outcome, curvature=min(curvature, outcome.curvature))
-                if outcome.status.solved:
-                    break
-            if outcome.status.solved:
-                here, curvature = s, min(curvature, outcome.curvature)
-                step *= 1.5 if outcome.gradients < PER_STEP / 3 else 1.0
-            else:
-                step /= 2
-                if outcome.status is Status.OUT_OF_RANGE and step < BOUNDARY:
-                    break  # the branch itself leaves what can be evaluated
-        return reached, spent
+    def learned(self, inverse_widths: tuple[float, ...]) -> Learned | None:
+        """Room for what quasi-Newton steps learn, where such are taken."""
+        dimension = self._dimension(inverse_widths)
+        return Learned(dimension) if dimension <= quasi_newton.LARGEST else None
 
-    def _on_line(self, inverse_widths: tuple[float, ...]) -> list[Node]:
+    def on_line(self, inverse_widths: tuple[float, ...]) -> list[Node]:
         """Solved points whose widths are in the same ratio."""
         return [node for node in self._solved if _parallel(node.inverse_widths, inverse_widths)]
 
-    def _forget(self, inverse_widths: tuple[float, ...]) -> None:
-        """Predict from these widths no more: their solution may lie on another branch."""
-        self._solved = [node for node in self._solved if node.inverse_widths != inverse_widths]
-        self._secants = None
-
     def remember(self, inverse_widths: tuple[float, ...], start: State) -> None:
         """Take a solution, found here or kept from another run, into account for predictions."""
-        s = self._coordinate(inverse_widths)
-        known = [self._coordinate(node.inverse_widths) for node in self._on_line(inverse_widths)]
+        s = self.coordinate(inverse_widths)
+        known = [self.coordinate(node.inverse_widths) for node in self.on_line(inverse_widths)]
         if any(abs(s - other) < 1e-6 for other in known):
             return
         self._solved.append(Node(inverse_widths, start))
@@ -251,9 +272,9 @@ class Curve:
 
 
 def _worth_creeping(outcome: Outcome) -> bool:
-    """Whether smaller steps may help: not where rounding stopped a solve."""
-    stuck_at_rounding = outcome.status is Status.STALLED and outcome.point.residual < NEARLY
-    return not (outcome.status.solved or outcome.status is Status.LOST or stuck_at_rounding)
+    """Whether smaller steps may help: not next to the solution, and not where rounding stopped a solve."""
+    near = outcome.status in UNFINISHED and outcome.point.residual < NEARLY
+    return not (outcome.status.solved or outcome.status is Status.LOST or near)
 
 
 def _parallel(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -32,8 +32,9 @@ class Status(Enum):
         "rescale y or readout_variance so that the prior reaches the targets"
     )
     OUT_OF_RANGE = (
-        "the free energy falls towards states whose kernels float64 or the activation's series do not "
-        "resolve: raise noise_variance, lower weight_variance, rescale X and y, or use 'erf' or 'relu'"
+        "the free energy falls towards states whose kernels float64, or the series of an activation of "
+        "your own, does not resolve: raise noise_variance, lower weight_variance, rescale X and y, or use "
+        "'erf' or 'relu'"
     )
     TOO_FEW_DRAWS = (
         "the residual is larger than the noise of so many draws explains: give more of them (draws=)"
@@ -56,9 +57,11 @@ class Outcome:
     gradients : int
         Gradients of F that it took; a Hessian product counts for two.
     method : str
-        What found the state: "anderson", "newton", or "direct" where nothing was iterated.
+        What found the state: "anderson", "bfgs", "newton", or "direct" where nothing was iterated.
     curvature : float
-        The least curvature v.D^2F v in the Fisher metric that Newton steps met; `inf` without any.
+        The least curvature v.D^2F v in the Fisher metric that steps met; `inf` without any.
+    leapt : bool
+        Whether small steps from the Gaussian process were tried and did not lead there.
     """
 
     point: Point
@@ -66,6 +69,7 @@ class Outcome:
     gradients: int
     method: str = "direct"
     curvature: float = np.inf
+    leapt: bool = False
 
 
 def better(trial: Point, point: Point, metric: FisherMetric, rounding: float = 0.0) -> bool:

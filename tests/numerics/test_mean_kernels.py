@@ -137,7 +137,7 @@ def test_a_unit_that_is_always_zero():
 
 
 @breaks(
-    "analytic/templates/relu_steps.py",
+    "analytic/templates/quadrant.py",
     "total = 0.5 * (cdf_a + cdf_b) - opposite",
     "total = 0.5 * (cdf_a + cdf_b)",
     "opposite signs not excluded",
@@ -162,19 +162,19 @@ def test_zero_means_are_the_arccosine_kernel():
 MAPS = {"dense": dense(4), "pooled": POOLED, "convolution": blocks(4, 2), "overlap": OVERLAPPING}
 
 
-def kernels(hidden, means, seed=3, n=9):
+def kernels(hidden, means, seed=3, n=9, scale=1.0):
     """A kernel as a function of a step along a direction, the direction, its inner product with slopes."""
     rng = np.random.default_rng(seed)
     if hidden:
         A = rng.standard_normal((4 * n, 50))
-        K, m = A @ A.T / 50, 0.5 * rng.standard_normal(4 * n)
-        dK, dm = symmetric(rng, 4 * n) / 20, rng.standard_normal(4 * n)
+        K, m = scale**2 * (A @ A.T) / 50, 0.5 * scale * rng.standard_normal(4 * n)
+        dK, dm = scale**2 * symmetric(rng, 4 * n) / 20, scale * rng.standard_normal(4 * n)
         return (
             lambda t: HiddenKernel.at(K + t * dK, 4, m + t * dm if means else None),
             HiddenKernel.at(dK, 4, dm if means else None),
             lambda V, u: np.sum(V * dK) + (u @ dm if means else 0),
         )
-    X = rng.standard_normal((4, n, 5))
+    X = scale * rng.standard_normal((4, n, 5))
     A = rng.standard_normal((5, 9))
     Sigma, m, dSigma, dm = (
         A @ A.T / 45,

@@ -76,7 +76,7 @@ def test_gradient_of_the_free_energy_by_differences_of_order_two(network):
 
 @breaks("numerics/gaussian/layer.py", "float(mu @ mu) / 2", "float(mu @ mu)", "a mean's KL twice")
 @breaks(
-    "analytic/templates/relu_steps.py",
+    "analytic/templates/quadrant.py",
     "sign * (0.25 - owen(y, x))",
     "sign * (0.25 + owen(y, x))",
     "wedge of the wrong side",

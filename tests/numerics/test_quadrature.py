@@ -26,7 +26,7 @@ FUNCTIONS = {
     "tanh": (np.tanh, lambda h: 1 / np.cosh(h) ** 2, lambda h: -2 * np.tanh(h) / np.cosh(h) ** 2),
     "gelu": (lambda h: h * ndtr(h), lambda h: ndtr(h) + h * gauss(h), lambda h: (2 - h * h) * gauss(h)),
 }
-assert set(FUNCTIONS) == {name for name, entry in GENERATED.items() if entry.loops == "series"}
+assert set(FUNCTIONS) == {name for name, entry in GENERATED.items() if entry.series}
 # K12, m1, K11, m2, K22 with correlations .5, -.85, .999; tanh is odd but its kernel is right for any mean
 PAIRS = [(0.5, 0.3, 1.0, -0.8, 1.0), (-1.7, -1.1, 4.0, 0.4, 1.0), (1.9980, 0.6, 2.0, 0.9, 2.0)]
 
@@ -203,8 +203,8 @@ def test_bad_functions_are_refused_in_one_sentence():
 def test_what_the_series_does_not_resolve_is_refused():
     """Inputs so large that tanh is a step."""
     X, y = small(True)
-    with pytest.raises(ValueError, match=r"'tanh' is too steep .* rescale X"):
-        solve(fcn(20.0, activation="tanh"), 20 * X, y, NOISE)
+    with pytest.raises(ValueError, match=r"'own tanh' is too steep .* rescale X"):
+        solve(fcn(20.0, activation=quadrature("own tanh", *FUNCTIONS["tanh"][:2])), 20 * X, y, NOISE)
 
 
 def test_zero_means_of_an_odd_function_take_the_short_sums():
