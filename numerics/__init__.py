@@ -2,6 +2,7 @@
 
 from numerics import activations, datasets, pixels, plots, reduced
 from numerics.activations import ACTIVATIONS
+from numerics.cavity import CavitySolution, ExactFirstOrder, UnitLaw, exact_first_order
 from numerics.compare import Comparison, Crossing, Row, compare
 from numerics.continuation import Continuation
 from numerics.costs.cost import Cost, NotEnoughMemory, estimate_cost
@@ -43,6 +44,7 @@ __all__ = [
     "Agreement",
     "AlphaSeries",
     "Branches",
+    "CavitySolution",
     "Comparison",
     "Continuation",
     "ConvergenceError",
@@ -50,6 +52,7 @@ __all__ = [
     "Crossing",
     "Dataset",
     "Estimate",
+    "ExactFirstOrder",
     "FeatureLoad",
     "FirstOrder",
     "Langevin",
@@ -74,6 +77,7 @@ __all__ = [
     "Status",
     "StepBias",
     "TestKernels",
+    "UnitLaw",
     "activations",
     "alpha_series",
     "cnn",
@@ -82,6 +86,7 @@ __all__ = [
     "datasets",
     "estimate_cost",
     "estimate_sampling",
+    "exact_first_order",
     "fcn",
     "from_sigma",
     "load",

@@ -69,6 +69,16 @@ class Receptive:
         """Slots of the window; times the width below, the number of weights of an output."""
         return self.windows.shape[1]
 
+    def means(self, pixels: int) -> NDArray[np.float64]:
+        """(P_out slots, pixels): the mean over pixels that each slot sees, zero for padding."""
+        slots = self.windows.ravel()
+        weights = np.zeros((len(slots), pixels))
+        for row, slot in zip(weights, slots, strict=True):
+            if slot >= 0:
+                pool = self.pools[slot]
+                row[list(pool)] = 1.0 / len(pool)
+        return weights
+
     @cached_property
     def groups(self) -> dict[Pair, tuple[Group, ...]]:
         """What makes each block (j, j') of Q, every ordered pair of output pixels."""

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numerics.cavity.door import THEORY as CAVITY
+from numerics.cavity.door import solve_cavity
 from numerics.continuation import MAX_ITER, TOLERANCE, Continuation
 from numerics.gaussian.theory import Theory
 from numerics.machine.renamed import renamed
@@ -38,7 +40,9 @@ def solve(
     max_iter: int = MAX_ITER,
     raise_on_failure: bool = True,
     check_memory: bool = True,
-) -> Solution:
+    draws: int | None = None,
+    seed: int = 0,
+) -> Any:
     """Solve the equations of state, Eq. (5) or (7) and (8), on the branch that joins the Gaussian process.
 
     Parameters
@@ -51,10 +55,11 @@ def solve(
     noise_variance : float or (n,) array
         sigma^2 > 0, the variance of the observation noise (temperature of the Langevin dynamics);
         `math.inf` takes a datum out.
-    theory : "mean_field" or "finite_fan_in"
+    theory : "mean_field", "finite_fan_in" or "cavity"
         The law of the readout: the paper's, sharp readout kernel; or with the response p and second moment q
         of a readout of finite fan-in (derived), for one output, one noise variance and a weight per pixel, on
-        pixels that are alike and uncorrelated, which is checked.
+        pixels that are alike and uncorrelated, which is checked. "cavity" (derived) takes the exact law of
+        one unit instead, at any readout load, for networks with one hidden layer: a `CavitySolution`.
     method : "auto", "anderson" or "newton"
         The fixed point accelerated by Anderson's method, which takes fewest gradients; Newton steps by
         conjugate gradients within a region of trust, which converge where it does not; "auto" takes small
@@ -71,6 +76,9 @@ def solve(
         False: return the best state reached, with `converged` False.
     check_memory : bool
         Refuse a run that would not fit in the memory that is available (see `estimate_cost`).
+    draws, seed : int
+        Of the cavity theory, which averages over so many weights of one unit: the same seed gives the same
+        solution, bit by bit. By default as many draws as keep their own load below half a per cent.
 
     Warns
     -----
@@ -88,9 +96,21 @@ def solve(
         Carrying the partial solution.
     """
     problem = Problem.of(net, X, y, noise_variance)
+    if theory == CAVITY:
+        _refuse_other_methods(method, start)
+        arguments = (draws, seed, tol, max_iter, raise_on_failure, None, check_memory)
+        return solve_cavity(problem, [problem.widths], *arguments)[0]
     session = Continuation(problem, theory, method, tol, max_iter)
     session.admit([problem.widths], check_memory)
     return session.solve(problem.widths, start, raise_on_failure)
+
+
+def _refuse_other_methods(method: str, start: Any = None) -> None:
+    if method != "auto" or start is not None:
+        raise ValueError(
+            "method= and start= are the Gaussian theories'; theory='cavity' comes down from the Gaussian "
+            "process by its own descent: leave them out"
+        )
 
 
 @renamed(readout=LAW)
@@ -108,6 +128,8 @@ def solve_path(
     raise_on_failure: bool = True,
     callback: Callable[[Solution], None] | None = None,
     check_memory: bool = True,
+    draws: int | None = None,
+    seed: int = 0,
 ) -> Path:
     """Solve at many widths by continuation in 1/width from the Gaussian process, large widths first.
 
@@ -120,7 +142,7 @@ def solve_path(
         Widths above 0, in any order, `math.inf` allowed; one number stands for every hidden layer.
     callback : callable, optional
         Called with each Solution as it is found (progress bars).
-    X, y, noise_variance, theory, method, tol, max_iter, raise_on_failure, check_memory
+    X, y, noise_variance, theory, method, tol, max_iter, raise_on_failure, check_memory, draws, seed
         As in `solve`; max_iter is per width.
 
     Returns
@@ -139,6 +161,10 @@ def solve_path(
     problem = Problem.of(net, X, y, noise_variance)
     if isinstance(widths, str) or not isinstance(widths, Sequence | np.ndarray) or len(widths) == 0:
         raise ValueError(f"widths={widths!r} must be a sequence of at least one width")
+    if theory == CAVITY:
+        _refuse_other_methods(method)
+        arguments = (draws, seed, tol, max_iter, raise_on_failure, callback, check_memory)
+        return solve_cavity(problem, widths, *arguments)
     session = Continuation(problem, theory, method, tol, max_iter)
     session.admit(widths, check_memory)
     found: dict[int, Solution] = {}

@@ -48,13 +48,7 @@ class Gather:
     @cached_property
     def means(self) -> NDArray[np.float64]:
         """(P_out slots, P): the mean that each slot sees, zero for padding."""
-        slots = self.receptive.windows.ravel()
-        weights = np.zeros((len(slots), self.pixels))
-        for row, slot in zip(weights, slots, strict=True):
-            if slot >= 0:
-                pool = self.receptive.pools[slot]
-                row[list(pool)] = 1.0 / len(pool)
-        return weights
+        return self.receptive.means(self.pixels)
 
     def rows(self, phi: Array) -> Array:
         n, _, units = phi.shape

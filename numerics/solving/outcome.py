@@ -36,6 +36,9 @@ class Status(Enum):
         "your own, does not resolve: raise noise_variance, lower weight_variance, rescale X and y, or use "
         "'erf' or 'relu'"
     )
+    TOO_FEW_DRAWS = (
+        "the residual is larger than the noise of so many draws explains: give more of them (draws=)"
+    )
     INDEFINITE = "a kernel is not positive definite in float64: raise noise_variance or rescale X"
     NOT_FINITE = "the kernels overflowed or became NaN: rescale X and y to order one"
 

@@ -19,14 +19,14 @@ def weights_of(forward, seed=0):
 
 
 @breaks(
-    FORWARD,
+    "numerics/pixels.py",
     "row[list(pool)] = 1.0 / len(pool)",
     "row[list(pool)] = 1.0",
     "pools add up",
     case="1-global pooling",
 )
 @breaks(
-    FORWARD,
+    "numerics/pixels.py",
     "if slot >= 0:",
     "if slot >= -1:",
     "padding sees the last pixel",

@@ -1,0 +1,111 @@
+"""The descent to a stationary point of F, accelerated.
+
+Plain steps K <- S_q + Q_q never raise max_eps F (`numerics.cavity.functional`). Anderson's method on K, in
+units of the first K, proposes more; what raises F, or is not positive definite, is dropped for the plain
+step that it replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cholesky, solve_triangular
+
+from numerics.cavity.functional import Functional, Indefinite, Sweep, sweep
+from numerics.solving.outcome import Status
+
+Array = NDArray[np.float64]
+
+MEMORY = 4
+INEXACT = 0.05  # of the residual: how far eps is from its maximum at most
+PATIENCE = 40  # sweeps that may gain nothing
+FLAT = 1e-12  # relative change of F that rounding explains
+
+
+@dataclass(frozen=True, eq=False)
+class Descent:
+    """Where a descent ended, how, and after how many sweeps."""
+
+    at: Sweep
+    status: Status
+    sweeps: int
+
+
+def descend(functional: Functional, K: Array, eps: Array, tol: float, max_iter: int) -> Descent:
+    """From K and eps (D, n), to a residual of `tol` or for `max_iter` sweeps."""
+    aim = INEXACT
+    here = sweep(functional, K, eps, K, aim)
+    history = _History(K)
+    best, gained = here, 1
+    for count in range(1, max_iter + 1):
+        if here.residual <= tol:
+            return Descent(here, Status.CONVERGED, count)
+        if count == max_iter:
+            break
+        aim = max(0.3 * tol, INEXACT * min(1.0, best.residual))
+        there = None
+        for proposal in history.proposals(here):
+            try:
+                there = sweep(functional, proposal, here.eps, here.target, aim)
+            except Indefinite:
+                there = None
+            if there is not None and _no_worse(there, here):
+                break
+            history.forget()
+        if there is None or not np.isfinite(there.F):
+            return Descent(best, Status.NOT_FINITE, count)
+        here = there
+        if here.residual <= best.residual or best.F - FLAT * abs(best.F) > here.F:
+            best, gained = here, count
+        if count - gained > PATIENCE:
+            return Descent(best, Status.STALLED, count)
+    return Descent(best, Status.MAX_ITERATIONS, max_iter)
+
+
+def _no_worse(there: Sweep, here: Sweep) -> bool:
+    """Whether F fell, or the residual did where F no longer tells."""
+    rounding = FLAT * max(abs(here.F), len(here.K))
+    slack = max(rounding, 1e-2 * here.residual**2)  # eps is not quite at its maximum
+    return (here.F + slack >= there.F and there.residual <= 2.0 * max(here.residual, 1e-12)) or (
+        here.F - rounding > there.F
+    )
+
+
+class _History:
+    """The last states and their steps, in units of the first K."""
+
+    def __init__(self, K: Array):
+        self.root = cholesky(K, lower=True)
+        self.states: list[Array] = []
+        self.steps: list[Array] = []
+
+    def forget(self) -> None:
+        self.states, self.steps = self.states[-1:], self.steps[-1:]
+
+    def proposals(self, here: Sweep) -> Iterator[Array]:
+        """The accelerated step, if there is one, and the plain one."""
+        state = self._white(here.K)
+        self.states = [*self.states, state][-MEMORY:]
+        self.steps = [*self.steps, self._white(here.target) - state][-MEMORY:]
+        if len(self.states) > 1:
+            dX = np.diff(np.array(self.states), axis=0).reshape(len(self.states) - 1, -1)
+            dR = np.diff(np.array(self.steps), axis=0).reshape(len(self.states) - 1, -1)
+            gram = dR @ dR.T
+            scale = np.sqrt(np.diagonal(gram))
+            if np.all(scale > 0):
+                normal = gram / np.multiply.outer(scale, scale) + 1e-12 * np.eye(len(gram))
+                c = np.linalg.solve(normal, (dR @ self.steps[-1].ravel()) / scale) / scale
+                found = state + self.steps[-1] - (c @ (dX + dR)).reshape(state.shape)
+                yield self._black(found)
+        yield here.target
+
+    def _white(self, K: Array) -> Array:
+        half = solve_triangular(self.root, K, lower=True, check_finite=False)
+        return solve_triangular(self.root, half.T, lower=True, check_finite=False)
+
+    def _black(self, M: Array) -> Array:
+        K = self.root @ M @ self.root.T
+        return (K + K.T) / 2

@@ -1,0 +1,97 @@
+"""The door of the cavity theory: solutions at given widths, or a path of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics import checks
+from numerics.cavity.population import KEPT
+from numerics.cavity.session import Session
+from numerics.cavity.solution import CavitySolution
+from numerics.costs.cost import NotEnoughMemory
+from numerics.machine import memory
+from numerics.problem import Problem
+from numerics.solutions.path import ConvergenceError, Path
+
+Array = NDArray[np.float64]
+
+THEORY = "cavity"
+LEAST_DRAWS = 4096
+DRAWS_PER_DATUM = 256  # over the slots of the readout: n/(M m) = .4 %
+SQUARES = 14  # (D n)^2 arrays at once
+
+
+def default_draws(problem: Problem) -> int:
+    """M, a power of two: so many that their own load n/(M m), m the slots of the readout, is below half a
+    per cent."""
+    slots = problem.net.receptive_windows(problem.input_shape[0])[-1].fan_in
+    wanted = max(LEAST_DRAWS, DRAWS_PER_DATUM * problem.samples / slots)
+    return int(2 ** math.ceil(math.log2(wanted)))
+
+
+def solve_cavity(
+    problem: Problem,
+    widths: Sequence[Any] | Array,
+    draws: int | None,
+    seed: int,
+    tol: float,
+    max_iter: int,
+    raise_on_failure: bool,
+    callback: Callable[[Any], None] | None,
+    check_memory: bool,
+) -> Path:
+    """Solutions at widths, by continuation from wide to narrow, in the order that they were asked for.
+
+    Raises
+    ------
+    ValueError
+        For networks with several hidden layers, and bad arguments.
+    ConvergenceError
+        Carrying the failed `solution` and the solved part of the `path`.
+    """
+    targets = [problem.with_widths(width) for width in widths]
+    count = default_draws(problem) if draws is None else checks.count(draws, "draws")
+    session = Session(problem, count, seed, tol, max_iter)
+    if check_memory:
+        _refuse_what_does_not_fit(session)
+    found: dict[int, CavitySolution] = {}
+
+    def path() -> Path:
+        return Path([found[position] for position in sorted(found)])  # type: ignore[misc]
+
+    for position, sol in _along(session, [target.net.width for target in targets]):
+        if raise_on_failure and not sol.converged:
+            raise ConvergenceError(sol, tol, path())  # type: ignore[arg-type]
+        found[position] = sol
+        if callback is not None:
+            callback(sol)
+        if not sol.converged:
+            break
+    return path()
+
+
+def _along(session: Session, widths: Sequence[float]) -> Iterator[tuple[int, CavitySolution]]:
+    for position in sorted(range(len(widths)), key=lambda k: -widths[k]):
+        yield position, CavitySolution.of(session, widths[position])
+
+
+def _refuse_what_does_not_fit(session: Session) -> None:
+    left = memory.available()
+    outputs, n = session.y.shape
+    readout = (session.hidden.slots * outputs) ** 2 + session.hidden.slots * outputs
+    need = (
+        8.0 * (SQUARES * (outputs * n) ** 2 + session.draws * (2 * readout + 2 * session.hidden.size))
+        + KEPT
+        + 3e8
+    )
+    if left is not None and need > left:
+        raise NotEnoughMemory(
+            f"{session.draws} draws of units with {session.hidden.slots * outputs} readout weights on {n} "
+            f"data take about {need / 1e9:.3g} GB, but {left / 1e9:.3g} GB are available; give fewer draws=, "
+            "or try all the same with check_memory=False"
+        )

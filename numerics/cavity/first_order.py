@@ -1,0 +1,120 @@
+"""First order in 1/C of the network itself, about the Gaussian process, by one unit's four-point function.
+
+With q = sum_i phi_i phi_i^T of one unit in units of the noise, Q = E q, G = (S + Q)^{-1}, eps = G y, all of
+the Gaussian process, s = sum_d eps_d.q eps_d and t = tr G q over the prior of one unit,
+
+    d(eps.y)/d(1/C) = -1/2 Cov[s, s - D t] + sum_d { E[eps_d.q G q eps_d] - eps_d.Q G Q eps_d },
+    dSigma/d(1/C) = 1/2 Cov[w w^T, s - D t]
+
+(derived). The second is mean field's own by Stein's identity; the first is not. It is the perturbation
+theory in 1/width that keeps the readout's load.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from numerics import checks
+from numerics.cavity.population import BATCHES, Population, gaussian
+from numerics.cavity.session import Session
+from numerics.network import Network
+from numerics.problem import Problem
+
+Array = NDArray[np.float64]
+
+DRAWS = 16384
+
+
+@dataclass(frozen=True)
+class ExactFirstOrder:
+    """alpha = alpha_gp + alpha_slope / C + ..., and the same for the second moment of the input weights.
+
+    Attributes
+    ----------
+    alpha_gp : float
+    alpha_slope, alpha_error : float
+        The slope in 1/C, and its standard error by Monte Carlo.
+    overlap_slope, overlap_error : (S, S) arrays
+        Of Sigma over its prior variance, biases left out.
+    """
+
+    alpha_gp: float
+    alpha_slope: float
+    alpha_error: float
+    overlap_slope: Array
+    overlap_error: Array
+
+    def alpha(self, width: float) -> float:
+        """To first order."""
+        return self.alpha_gp + self.alpha_slope / width
+
+    def overlap_ratio(self, width: float) -> Array:
+        """(S, S), to first order."""
+        return np.eye(len(self.overlap_slope)) + self.overlap_slope / width
+
+
+def exact_first_order(
+    net: Network | Problem,
+    X: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    noise_variance: Any = None,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> ExactFirstOrder:
+    """First order in 1/width of a network with one hidden layer, by draws of the prior of one unit (derived).
+
+    Parameters
+    ----------
+    draws, seed : int
+        Weights of one unit to average over; the same seed gives the same numbers.
+    net, X, y, noise_variance
+        As in `numerics.solve`; the width does not matter.
+
+    Raises
+    ------
+    ValueError
+        For networks with several hidden layers, and bad arguments.
+    """
+    problem = Problem.of(net, X, y, noise_variance)
+    session = Session(problem, checks.count(draws, "draws"), seed, 1.0, 1)
+    population = gaussian(session.hidden, session.draws, np.eye(session.hidden.size), seed)
+    Q = session.kernel(np.eye(session.hidden.size))
+    G: Array = np.linalg.inv(session.S + Q).astype(np.float64)
+    eps: Array = (session.y @ G).astype(np.float64)
+    size, norm2 = problem.input_shape[1], problem.target_norm2
+    found = [_slopes(population.batch(k), Q, G, eps) for k in range(BATCHES)]
+    alpha = np.array([slope / norm2 for slope, _ in found])
+    overlap = np.array([moment[:size, :size] for _, moment in found])
+    root = math.sqrt(BATCHES)
+    return ExactFirstOrder(
+        float(np.sum(eps * session.y)) / norm2,
+        float(alpha.mean()),
+        float(alpha.std(ddof=1)) / root,
+        overlap.mean(axis=0),
+        overlap.std(axis=0, ddof=1) / root,
+    )
+
+
+def _slopes(population: Population, Q: Array, G: Array, eps: Array) -> tuple[float, Array]:
+    """d(eps.y)/d(1/C), and that of the second moment of the whitened weights."""
+    root = np.linalg.cholesky(G)
+    s, t, quartic = (np.empty(len(population)) for _ in range(3))
+    for span, phi in population.features():
+        pulled = phi @ eps.T  # (draws, m, D)
+        seen = (phi.reshape(-1, phi.shape[2]) @ root).reshape(phi.shape)
+        s[span] = np.sum(pulled**2, axis=(1, 2))
+        t[span] = np.sum(seen**2, axis=(1, 2))
+        quartic[span] = np.sum((pulled.transpose(0, 2, 1) @ seen) ** 2, axis=(1, 2))
+    Q_eps = eps @ Q
+    s -= float(np.sum(Q_eps * eps))  # means that are known in closed form
+    tilt = s - len(eps) * (t - float(np.sum(G * Q)))
+    slope = -0.5 * float(np.mean(s * tilt)) + float(np.mean(quartic) - np.sum((Q_eps @ G) * Q_eps))
+    Z = population.Z
+    moment = 0.5 * ((Z * tilt[:, None]).T @ Z / len(Z) - np.mean(tilt) * np.eye(Z.shape[1]))
+    return slope, moment

@@ -1,0 +1,233 @@
+"""The functional of the cavity theory and one sweep of its descent.
+
+With z of `numerics.cavity.fields`, everything in units of the noise, outputs stacked (size D n),
+
+    F(eps, H) = -C log z(eps, H) + y.eps - 1/2 eps.S_p eps - 1/2 log det H + 1/2 tr S_q H - D n/2,
+
+S_p = S_q = 1 + s s^T, s_mu = sigma_b / sigma_mu, for the output's bias, plus what control variates add.
+F is stationary where y = (S_p + Q_p) eps and H^{-1} = S_q + Q_q, and is then minus the log evidence.
+
+log z is the log of an average of exp(a.phi^T eps - 1/2 a.phi^T H phi a) over a unit's weights and its readout
+a, linear in (eps, H) under the exponential: it is convex, so F is concave in eps. With K = H^{-1} through
+-1/2 log det H = max_K -1/2 tr H K + 1/2 log det K + const, F becomes concave in (eps, H) jointly,
+
+    Psi(K) = max_(eps, H) [...] = convex(K) + 1/2 log det K,
+
+and replacing the concave log det by its tangent at K gives the step of a descent of Psi that needs no step
+size: H = K^{-1}, eps the maximum of F at this H, and K <- S_q + Q_q(eps, H) (derived; the concave-convex
+procedure). max_eps F(eps, H) falls from step to step. All of it holds at fixed draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, lapack
+
+from numerics.cavity.fields import Pull, Readouts, response, second_moment
+from numerics.cavity.population import Population
+
+Array = NDArray[np.float64]
+
+INNER = 12  # cheap steps in eps between two sweeps, at most
+ROUNDED = 1e-13  # of F: what rounding alone may take from it
+
+
+@dataclass(frozen=True, eq=False)
+class Functional:
+    """F at fixed draws.
+
+    Attributes
+    ----------
+    population : Population
+    y : (D, n) array
+        In units of the noise.
+    width : float
+        C.
+    noise_p, noise_q : (n, n) arrays
+        S_p and S_q, the same for every output.
+    """
+
+    population: Population
+    y: Array
+    width: float
+    noise_p: Array
+    noise_q: Array
+
+    @property
+    def outputs(self) -> int:
+        return len(self.y)
+
+    @property
+    def size(self) -> int:
+        return self.y.size
+
+    @cached_property
+    def S_q(self) -> Array:
+        """(D n, D n)."""
+        return np.kron(np.eye(self.outputs), self.noise_q).astype(np.float64)
+
+    def readouts(self, H: Array) -> Readouts:
+        return Readouts.of(self.population, H.reshape(*self.y.shape, *self.y.shape), self.width)
+
+    def pull(self, readouts: Readouts, eps: Array) -> Pull:
+        return Pull.of(self.population, readouts, eps, self.width)
+
+    def concave_part(self, pull: Pull, eps: Array) -> float:
+        """What of F depends on eps."""
+        quadratic = np.sum(eps * (eps @ self.noise_p))
+        return float(-self.width * pull.log_z + np.sum(self.y * eps) - 0.5 * quadratic)
+
+    def slope(self, pull: Pull, eps: Array) -> Array:
+        """dF/deps, (D, n): what y = (S_p + Q_p) eps leaves."""
+        return self.y - eps @ self.noise_p - pull.mean_output
+
+    def complexity(self, H: Array, logdet_K: float) -> float:
+        """What of F depends on H alone, given log det H^{-1}."""
+        trace = sum(
+            float(np.sum(self.noise_q * H.reshape(*self.y.shape, *self.y.shape)[d, :, d]))
+            for d in range(self.outputs)
+        )
+        return 0.5 * (logdet_K + trace - self.size)
+
+    def value(self, eps: Array, H: Array) -> float:
+        """F(eps, H) of eps (D, n) and H (D n, D n)."""
+        pull = self.pull(self.readouts(H), eps)
+        logdet = -float(np.linalg.slogdet(H)[1])
+        return self.concave_part(pull, eps) + self.complexity(H, logdet)
+
+    def response(self, readouts: Readouts, pull: Pull) -> Array:
+        """Q_p (D n, D n)."""
+        return response(self.population, readouts, pull)
+
+    def covariance(self, readouts: Readouts, pull: Pull) -> Array:
+        """S_q + Q_q."""
+        return self.S_q + second_moment(self.population, readouts, pull, self.width)
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """One evaluation at H = K^{-1}, with eps at the maximum of F given it.
+
+    Attributes
+    ----------
+    K, H : (D n, D n) arrays
+    eps : (D, n) array
+    target : (D n, D n) array
+        S_q + Q_q there: where the descent goes.
+    F : float
+        max_eps F(eps, H).
+    residual : float
+        The largest eigenvalue, in absolute value, of K^{-1/2} (S_q + Q_q - K) K^{-1/2}, or the norm of
+        dF/deps over that of y, both in the metric of K^{-1}, if that is larger.
+    """
+
+    K: Array
+    H: Array
+    eps: Array
+    readouts: Readouts
+    pull: Pull
+    target: Array
+    F: float
+    residual: float
+
+
+class Indefinite(ArithmeticError):
+    """K has no Cholesky factor, as too few draws and their control variates may have it."""
+
+
+def sweep(functional: Functional, K: Array, eps: Array, curvature: Array, tol: float) -> Sweep:
+    """Evaluate at K, from a guess of eps.
+
+    Parameters
+    ----------
+    curvature : (D n, D n) array
+        S_q + Q_q at a state near by: minus the second derivative of F in eps, but for a term of rank one.
+    tol : float
+        Of the residual in eps.
+
+    Raises
+    ------
+    Indefinite
+    """
+    factor, info = lapack.dpotrf(K, lower=1, clean=1)
+    if info != 0 or not np.isfinite(K).all():
+        raise Indefinite
+    H, info = lapack.dpotri(factor, lower=1)
+    H = np.tril(H) + np.tril(H, -1).T
+    readouts = functional.readouts(H)
+    eps, pull = _maximise(functional, readouts, eps, curvature, factor, tol)
+    target = functional.covariance(readouts, pull)
+    slope = functional.slope(pull, eps)
+    logdet = 2.0 * float(np.sum(np.log(np.diagonal(factor))))
+    F = functional.concave_part(pull, eps) + functional.complexity(H, logdet)
+    moved = np.linalg.eigvalsh(_whitened(factor, target - K))
+    residual = max(float(np.abs(moved).max()), _relative(functional, factor, slope))
+    return Sweep(K, H, eps, readouts, pull, target, F, residual)
+
+
+def _maximise(
+    functional: Functional, readouts: Readouts, eps: Array, curvature: Array, factor: Array, tol: float
+) -> tuple[Array, Pull]:
+    """The maximum of the concave F(., H): Newton steps with a second derivative that is renewed when they
+    contract slowly,
+
+        -d2F/deps2 = S + Q_q - (1/C) (Q_p eps)(Q_p eps)^T,
+
+    since Q_q = Q_p + (1/C) times the second moment of phi A^{-1} phi^T eps."""
+    pull = functional.pull(readouts, eps)
+    here, slope = functional.concave_part(pull, eps), functional.slope(pull, eps)
+    error = _relative(functional, factor, slope)
+    fresh = False
+    for _ in range(INNER):
+        if error <= tol:
+            break
+        step = _newton(functional, curvature, pull, slope)
+        length, before = 1.0, error
+        while True:
+            trial = eps + length * step
+            there = functional.pull(readouts, trial)
+            value = functional.concave_part(there, trial)
+            if value >= here - ROUNDED * max(abs(here), functional.size) or length < 1e-3:
+                break
+            length /= 3
+        eps, pull, here = trial, there, value
+        slope = functional.slope(pull, eps)
+        error = _relative(functional, factor, slope)
+        slow = length < 1 or error > 0.2 * before
+        if slow and error > tol and not (fresh and error < 0.9 * before):
+            curvature, fresh = functional.covariance(readouts, pull), True
+        else:
+            fresh = False
+    return eps, pull
+
+
+def _newton(functional: Functional, curvature: Array, pull: Pull, slope: Array) -> Array:
+    """curvature^{-1} slope, the term of rank one included where that is safe."""
+    try:
+        factor = cho_factor(curvature, lower=True, check_finite=False)
+    except LinAlgError:
+        raise Indefinite from None
+    u = pull.mean_output.ravel()
+    both = cho_solve(factor, np.stack([slope.ravel(), u], axis=1), check_finite=False)
+    rest = functional.width - float(u @ both[:, 1])
+    step = both[:, 0]
+    if rest > 0:
+        step = step + both[:, 1] * float(u @ both[:, 0]) / rest
+    return step.reshape(slope.shape)
+
+
+def _relative(functional: Functional, factor: Array, slope: Array) -> float:
+    both = np.stack([slope.ravel(), functional.y.ravel()], axis=1)
+    white = lapack.dtrtrs(factor, both, lower=1)[0]
+    norms = np.linalg.norm(white, axis=0)
+    return float(norms[0] / norms[1])
+
+
+def _whitened(factor: Array, M: Array) -> Array:
+    """L^{-1} M L^{-T}."""
+    half = lapack.dtrtrs(factor, M, lower=1)[0]
+    return lapack.dtrtrs(factor, half.T, lower=1)[0]

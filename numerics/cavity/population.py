@@ -1,0 +1,117 @@
+"""Weights of one unit, drawn from a reference whose density is known: a Gaussian, or a tilted law.
+
+An average over the prior N_0 of one unit is that over M draws with weights N_0 / reference. Draws come in
+batches that are independent of one another, from which the Monte Carlo error is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+from numerics.cavity.hidden import Hidden
+
+Array = NDArray[np.float64]
+
+BATCHES = 8
+LEAST = 1e-3  # variance of a reference over the prior's
+NOISE_EDGE = 1.05  # how far beyond the noise's edges an eigenvalue is told from it
+KEPT = 1e9  # bytes of features that are kept from pass to pass
+CHUNK = 400_000  # pre-activations at a time, or as many as an n x n array has
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Draws of one unit's weights.
+
+    Attributes
+    ----------
+    hidden : Hidden
+    Z : (M, r) array
+        Whitened by the prior, batch by batch.
+    log_ratio : (M,) array
+        log of N_0 over the reference.
+    covariance : (r, r) array or None
+        Of a Gaussian reference.
+    """
+
+    hidden: Hidden
+    Z: Array
+    log_ratio: Array
+    covariance: Array | None = None
+    _kept: dict[int, Array] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.Z)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_kept": {}}
+
+    def batch(self, position: int) -> Population:
+        """One of the `BATCHES` independent parts."""
+        size = len(self) // BATCHES
+        part = slice(position * size, (position + 1) * size)
+        return replace(self, Z=self.Z[part], log_ratio=self.log_ratio[part], _kept={})
+
+    def spans(self) -> list[slice]:
+        """Draws that are worked on at a time."""
+        hidden = self.hidden
+        step = max(1, max(CHUNK, hidden.samples**2) // (hidden.pixels * hidden.samples))
+        return [slice(low, min(low + step, len(self))) for low in range(0, len(self), step)]
+
+    def features(self) -> Iterator[tuple[slice, Array]]:
+        """Their features (draws, m, n), a span at a time."""
+        keep = 8.0 * len(self) * self.hidden.slots * self.hidden.samples <= KEPT
+        for span in self.spans():
+            phi = self._kept.get(span.start)
+            if phi is None:
+                phi = self.hidden.features(self.Z[span])
+                if keep:
+                    self._kept[span.start] = phi
+            yield span, phi
+
+
+def gaussian(hidden: Hidden, draws: int, covariance: Array, seed: int) -> Population:
+    """Quasi-random draws from N(0, covariance), the directions that differ most from the prior first.
+
+    Each batch is a scrambled Sobol sequence of its own; `draws` is rounded up to a power of two in each.
+    """
+    values, U = np.linalg.eigh(covariance)
+    order = np.argsort(-np.abs(np.log(values)), kind="stable")
+    values, U = values[order], U[:, order]
+    power = max(1, int(np.ceil(np.log2(max(draws / BATCHES, 2)))))
+    seeds = np.random.SeedSequence(seed).spawn(BATCHES)
+    parts = [qmc.Sobol(hidden.size, rng=np.random.default_rng(each)).random_base2(power) for each in seeds]
+    G = ndtri(np.clip(np.concatenate(parts), 1e-15, 1 - 1e-15))
+    Z = (G * np.sqrt(values)) @ U.T
+    log_ratio = 0.5 * np.sum(G**2 - Z**2, axis=1) + 0.5 * float(np.sum(np.log(values)))
+    return Population(hidden, Z, log_ratio, covariance)
+
+
+def told_apart(Z: Array, weights: Array) -> Array:
+    """(r, r): the second moment of weighted draws, its eigenvalues averaged where they lie between the edges
+    that the noise of so many draws spreads equal ones to (Marchenko and Pastur)."""
+    M = (Z * weights[:, None]).T @ Z
+    values, U = np.linalg.eigh(M)
+    spread = np.sqrt(len(M) * np.sum(weights**2))
+    low = (1.0 - spread) ** 2 / NOISE_EDGE if spread < 1 else -np.inf
+    high = (1.0 + spread) ** 2 * NOISE_EDGE
+    middle = float(np.median(values)) if spread < 0.5 else float(values.mean())
+    for _ in range(3):
+        inert = (values >= low * middle) & (values <= high * middle)
+        if inert.any():
+            middle = float(values[inert].mean())
+    return (U * np.maximum(np.where(inert, middle, values), LEAST)) @ U.T
+
+
+def resampled(log_weights: Array, draws: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Positions of so many draws in proportion to their weights, systematically."""
+    weights = np.exp(log_weights - log_weights.max())
+    steps = (np.arange(draws) + rng.uniform()) / draws
+    found = np.searchsorted(np.cumsum(weights) / weights.sum(), steps)
+    return np.minimum(found, len(weights) - 1)

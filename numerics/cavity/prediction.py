@@ -1,0 +1,153 @@
+"""The output at test inputs, from the law of one unit and the fields of the training data.
+
+Test points are data of infinite noise: f_bar_* = Q_p,*t eps and Cov f_* = Q_q,** - Q_q,*t H Q_q,t*, with
+features of test and training inputs together and the law tilted by the training data (derived).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cholesky, solve_triangular
+
+from numerics.cavity.fields import second_moment
+from numerics.cavity.hidden import Hidden, gaussian_kernel
+from numerics.cavity.session import Found, mean_square
+from numerics.gaussian.theory import Theory
+from numerics.problem import Problem
+from numerics.solutions.predictive import warn_of_lost_variances
+
+Array = NDArray[np.float64]
+
+CHUNK = 256  # test points at a time where their covariance is not asked for
+
+
+@dataclass(frozen=True)
+class JointLaw:
+    """A Gaussian over m inputs and D outputs.
+
+    Attributes
+    ----------
+    mean : (m, D) array
+    joint : (D, m, D, m) array
+        Covariance of the latent output: in the field of the data outputs are not independent.
+    """
+
+    mean: Array
+    joint: Array
+
+    @property
+    def covariance(self) -> Array:
+        """(m, m), or (D, m, m) of each output."""
+        each = np.array([self.joint[d, :, d] for d in range(len(self.joint))])
+        return each[0] if len(each) == 1 else each
+
+    @property
+    def variances(self) -> Array:
+        """(m, D)."""
+        return np.einsum("dmdm->md", self.joint)
+
+    def sample(self, count: int, noise: float, rng: np.random.Generator) -> Array:
+        """(m, D, count) draws, of the output plus noise of that variance."""
+        m, outputs = self.mean.shape
+        values, U = np.linalg.eigh(self.joint.reshape(outputs * m, outputs * m))
+        root = (U * np.sqrt(np.maximum(values, 0.0) + noise)) @ U.T
+        draws = (root @ rng.standard_normal((outputs * m, count))).reshape(outputs, m, count)
+        return self.mean[:, :, None] + draws.transpose(1, 0, 2)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Fields and draws of a solved problem, ready for test inputs X (m, P, S)."""
+
+    problem: Problem
+    equations: Theory
+    found: Found
+
+    def mean(self, X: Array) -> Array:
+        """f_bar, (m, D)."""
+        return np.concatenate([self._mean(chunk) for chunk in _chunks(X)])
+
+    def law(self, X: Array) -> JointLaw:
+        """Mean and full covariance."""
+        law, rounding = self._law(X)
+        warn_of_lost_variances(law.variances.min(axis=1), rounding)
+        return law
+
+    def mean_and_variance(self, X: Array) -> tuple[Array, Array]:
+        """Mean (m, D) and latent variances (m, D), a chunk of test points at a time."""
+        laws = [self._law(chunk) for chunk in _chunks(X)]
+        variance = np.concatenate([law.variances for law, _ in laws])
+        rounding = np.concatenate([rounding for _, rounding in laws])
+        warn_of_lost_variances(variance.min(axis=1), rounding)
+        mean = np.concatenate([law.mean for law, _ in laws])
+        return mean, np.where(variance > 0, variance, rounding[:, None])
+
+    def kernel(self, X: Array) -> Array:
+        """(m, m): the mean kernel of the readout over the unit's law, the output's bias included."""
+        inputs, units = self.equations.pixel_major(X), np.ones(len(X))
+        population = replace(self.found.population, hidden=Hidden.of(self.equations, inputs, units), _kept={})
+        Q = np.zeros((len(X), len(X)))
+        for span, phi in population.features():
+            weights = self.found.descent.at.pull.weights[span, None, None]
+            rows = (phi * np.sqrt(weights)).reshape(-1, len(X))
+            Q += rows.T @ rows
+        if population.covariance is not None:  # what the draws miss of a Gaussian average
+            exact = gaussian_kernel(self.equations, inputs, population.covariance, units)
+            Q += exact - mean_square(population)
+        return Q + self.problem.net.bias_variance
+
+    def _mean(self, X: Array) -> Array:
+        at, m = self.found.descent.at, len(X)
+        hidden = Hidden.of(self.equations, self.equations.pixel_major(X), np.ones(m))
+        population = replace(self.found.population, hidden=hidden, _kept={})
+        total = np.zeros((len(at.eps), m))
+        for span, phi in population.features():
+            gain = at.pull.gain[span] * at.pull.weights[span, None, None]
+            total += gain.transpose(1, 0, 2).reshape(len(total), -1) @ phi.reshape(-1, m)
+        return total.T + self._shared(X, self.found.control[0])[:m, m:] @ at.eps.T
+
+    def _law(self, X: Array) -> tuple[JointLaw, Array]:
+        """The law at X, and what rounding may have done to the variances (m,)."""
+        at, m = self.found.descent.at, len(X)
+        outputs, n = at.eps.shape
+        hidden = Hidden.of(self.equations, *self._together(X))
+        population = replace(self.found.population, hidden=hidden, _kept={})
+        Q = second_moment(population, at.readouts, at.pull, self.problem.net.width)
+        Q += np.kron(np.eye(outputs), self._shared(X, self.found.control[1]))
+        Q = Q.reshape(outputs, m + n, outputs, m + n)
+        cross = Q[:, :m, :, m:].reshape(outputs * m, outputs * n)
+        own = Q[:, :m, :, :m].reshape(outputs * m, outputs * m)
+        # S_q + Q_q of the very draws, which is H^{-1} but for the residual: no variance below zero
+        whitened = solve_triangular(cholesky(at.target, lower=True), cross.T, lower=True)
+        C = own - whitened.T @ whitened
+        C = (C + C.T) / 2
+        lost = np.finfo(float).eps * np.diagonal(own).reshape(outputs, m).max(axis=0) * math.sqrt(n)
+        return JointLaw(self._mean(X), C.reshape(outputs, m, outputs, m)), lost
+
+    def _shared(self, X: Array, control: float) -> Array:
+        """What every output's kernel has beside the draws', (m + n, m + n): its bias, control variates."""
+        inputs, units = self._together(X)
+        bias = math.sqrt(self.problem.net.bias_variance) / units
+        shared = np.multiply.outer(bias, bias)
+        covariance = self.found.population.covariance
+        if control == 0.0 or covariance is None:
+            return shared
+        hidden = Hidden.of(self.equations, inputs, units)
+        drawn = mean_square(replace(self.found.population, hidden=hidden, _kept={}))
+        return shared + control * (gaussian_kernel(self.equations, inputs, covariance, units) - drawn)
+
+    def _together(self, X: Array) -> tuple[Array, Array]:
+        """Test inputs and observed training inputs, (P, m + n, r), and the units of their features."""
+        seen = self.problem.observed
+        inputs = np.concatenate([self.equations.pixel_major(X), self.equations.X[:, seen]], axis=1)
+        return inputs, np.concatenate([np.ones(len(X)), np.sqrt(self.problem.noise_variance[seen])])
+
+
+def _chunks(X: Array) -> Iterator[Array]:
+    for low in range(0, max(len(X), 1), CHUNK):
+        yield X[low : low + CHUNK]

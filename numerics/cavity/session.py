@@ -1,0 +1,267 @@
+"""One problem at any widths: draws, ladder of widths, descents, and the error of what came of them.
+
+A width is reached on a ladder that halves it from where the readout's load is light, each rung starting
+where the last one ended, with few draws. The reference follows the unit's law: a Gaussian of its second
+moment, and where the effective sample stays small, its own draws, moved by Hamiltonian Monte Carlo.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics import checks
+from numerics.cavity.descent import Descent, descend
+from numerics.cavity.fields import Pull, Readouts
+from numerics.cavity.functional import Functional, Indefinite, Sweep
+from numerics.cavity.hidden import Hidden, gaussian_kernel
+from numerics.cavity.population import BATCHES, Population, gaussian, told_apart
+from numerics.cavity.tracking import SNAPSHOTS, track
+from numerics.gaussian.theory import Theory
+from numerics.problem import Problem
+from numerics.solving.outcome import Status
+
+Array = NDArray[np.float64]
+
+LIGHT = 0.25  # readout load at which the ladder begins
+PILOT = 8  # times fewer draws on the way
+LEAST_PILOT = 2048
+PILOT_LOAD = 16  # draws per datum and slot at least
+ROUGH = 1e-3  # tolerance on the way
+ENOUGH = 0.75  # effective share of draws below which a Gaussian does not serve
+NOISY = 4.0  # times sqrt(n / (draws slots)): a residual that the noise of moving draws explains
+WIDEN = 1.05  # of a fitted Gaussian
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What one descent gave.
+
+    Attributes
+    ----------
+    functional : Functional
+    descent : Descent
+    control : (float, float)
+        Share of the control variate in S_p and S_q.
+    replicates : tuple of Found
+        Nearly independent ones, for errors.
+    """
+
+    functional: Functional
+    descent: Descent
+    control: tuple[float, float] = (0.0, 0.0)
+    replicates: tuple[Found, ...] = ()
+
+    def kept(self) -> Found:
+        """Without the features, which are made again."""
+        population = replace(self.population, _kept={})
+        return replace(self, functional=replace(self.functional, population=population))
+
+    @property
+    def population(self) -> Population:
+        return self.functional.population
+
+    @property
+    def share(self) -> float:
+        return self.descent.at.pull.effective_share
+
+    def covariance(self) -> Array:
+        """Second moment of the weights in units of the prior, free of what so few draws cannot tell."""
+        return WIDEN * told_apart(self.population.Z, self.descent.at.pull.weights)
+
+
+class Session:
+    """The cavity equations of one problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        With one hidden layer; its width does not matter.
+    draws : int
+        M, weights of one unit.
+    seed : int
+    tol : float
+        Of the residual (`numerics.cavity.functional.Sweep`).
+    max_iter : int
+        Sweeps of each descent at most.
+    """
+
+    def __init__(self, problem: Problem, draws: int, seed: int, tol: float, max_iter: int):
+        if len(problem.widths) != 1:
+            raise ValueError(
+                "net has several hidden layers, but theory='cavity' describes one; take "
+                "theory='mean_field', or sample the network"
+            )
+        self.problem = problem
+        self.theory = Theory(problem, basis=None)
+        self.draws = checks.count(draws, "draws", least=4 * BATCHES)
+        self.seed = checks.count(seed, "seed", least=0)
+        self.tol = checks.positive(tol, "tol")
+        self.max_iter = checks.count(max_iter, "max_iter")
+        observed = problem.observed
+        noise = problem.noise_variance[observed]
+        self.noise_std = np.sqrt(noise)
+        self.hidden = Hidden.of(self.theory, self.theory.X[:, observed], self.noise_std)
+        self.y = np.ascontiguousarray((problem.targets[observed] / self.noise_std[:, None]).T)
+        bias = math.sqrt(problem.net.bias_variance) / self.noise_std
+        self.S = np.eye(len(noise)) + np.multiply.outer(bias, bias)
+        self._rungs: dict[float, Found] = {}
+
+    def kernel(self, covariance: Array) -> Array:
+        """Q_f without the output's bias where the weights are N(0, covariance), in units of the noise."""
+        X = self.theory.X[:, self.problem.observed]
+        return gaussian_kernel(self.theory, X, covariance, self.noise_std)
+
+    def gaussian_process(self) -> tuple[Array, Array]:
+        """K and eps (D, n) at infinite width."""
+        K = self.S + self.kernel(np.eye(self.hidden.size))
+        eps: Array = np.linalg.solve(K, self.y.T).T.astype(np.float64)
+        return np.kron(np.eye(len(self.y)), K).astype(np.float64), eps
+
+    def infinite(self) -> Found:
+        """The Gaussian process, with draws of the prior."""
+        K, eps = self.gaussian_process()
+        population = gaussian(self.hidden, self.draws, np.eye(self.hidden.size), self._stream(3))
+        functional = self.functional(population, math.inf, (1.0, 1.0))
+        H: Array = np.linalg.inv(K).astype(np.float64)
+        readouts = functional.readouts(H)
+        pull = functional.pull(readouts, eps)
+        F = 0.5 * (float(np.sum(self.y * eps)) + float(np.linalg.slogdet(K)[1]))
+        at = Sweep(K, H, eps, readouts, pull, K, F, 0.0)
+        return Found(functional, Descent(at, Status.CONVERGED, 1), (1.0, 1.0))
+
+    def _approach(self, width: float) -> Found:
+        """The solution by few draws at the narrowest width down to this one where a Gaussian serves."""
+        wider = [known for known in self._rungs if known >= width]
+        if wider:
+            top = min(wider)
+            rung = self._rungs[top]
+            if rung.population.covariance is None:
+                return rung
+        else:
+            K, eps = self.gaussian_process()
+            freedom = (len(K) - float(np.trace(np.linalg.inv(K)))) / len(self.y)
+            top = max(width, freedom / (self.hidden.slots * LIGHT))
+            rung = self._pilot(top, K, eps, np.eye(self.hidden.size))
+        count = math.ceil(math.log2(top / width) - 1e-9)
+        for step in range(1, count + 1):
+            if rung.share < ENOUGH:
+                break
+            at = rung.descent.at
+            below = self._pilot(top * (width / top) ** (step / count), at.K, at.eps, rung.covariance())
+            if below.share < ENOUGH:
+                break
+            rung = below
+        return rung
+
+    def _pilot(self, width: float, K: Array, eps: Array, covariance: Array) -> Found:
+        least = max(LEAST_PILOT, PILOT_LOAD * self.hidden.samples // self.hidden.slots)
+        draws = max(self.draws // PILOT, min(least, self.draws))
+        found = self._from_gaussian(width, K, eps, covariance, draws, ROUGH, 0)
+        at = found.descent.at
+        found = self._from_gaussian(width, at.K, at.eps, found.covariance(), draws, ROUGH, 1)
+        if found.share >= ENOUGH:
+            self._rungs[width] = found
+        return found
+
+    def at(self, width: float) -> Found:
+        """The solution at a finite width."""
+        rung = self._approach(width)
+        at = rung.descent.at
+        if rung.functional.width == width and rung.population.covariance is not None:
+            control = _mean_readout(at.readouts, at.pull, width)
+            covariance = rung.covariance()
+            found = self._from_gaussian(width, at.K, at.eps, covariance, self.draws, self.tol, 2, control)
+            if found.share >= ENOUGH:
+                return replace(found, replicates=tuple(self._batches(found)))
+            rung = found
+        return self._tracked(rung, width)
+
+    def _tracked(self, rung: Found, width: float) -> Found:
+        """Down from a rung with moving draws."""
+        draws = max(self.draws // SNAPSHOTS, 4 * BATCHES)
+        tracked = track(self.functional, rung.functional, rung.descent.at, width, draws, self._stream(3))
+        noise = NOISY * math.sqrt(
+            self.hidden.samples / (len(tracked.functional.population) * self.hidden.slots)
+        )
+        solved = tracked.at.residual <= noise
+        status = Status.CONVERGED if solved else Status.TOO_FEW_DRAWS
+        steps = len(tracked.snapshots)
+        snapshots = tuple(
+            Found(functional, Descent(at, status, steps)).kept() for functional, at in tracked.snapshots
+        )
+        self._rungs[width] = snapshots[-1]
+        return Found(tracked.functional, Descent(tracked.at, status, steps), replicates=snapshots)
+
+    def _from_gaussian(
+        self,
+        width: float,
+        K: Array,
+        eps: Array,
+        covariance: Array,
+        draws: int,
+        tol: float,
+        stream: int,
+        control: tuple[float, float] = (0.0, 0.0),
+    ) -> Found:
+        population = gaussian(self.hidden, draws, covariance, self._stream(stream))
+        return self._descended(population, width, K, eps, tol, control)
+
+    def _descended(
+        self,
+        population: Population,
+        width: float,
+        K: Array,
+        eps: Array,
+        tol: float,
+        control: tuple[float, float],
+    ) -> Found:
+        functional = self.functional(population, width, control)
+        try:
+            return Found(functional, descend(functional, K, eps, tol, self.max_iter), control)
+        except Indefinite:
+            if not any(control):
+                raise
+        return self._descended(population, width, K, eps, tol, (0.0, 0.0))
+
+    def functional(
+        self, population: Population, width: float, control: tuple[float, float] = (0.0, 0.0)
+    ) -> Functional:
+        """F with these draws, and so much of what they miss of a Gaussian average known in closed form."""
+        S_p = S_q = self.S
+        if population.covariance is not None and any(control):
+            missed = self.kernel(population.covariance) - mean_square(population)
+            S_p, S_q = self.S + control[0] * missed, self.S + control[1] * missed
+        return Functional(population, self.y, width, S_p, S_q)
+
+    def _batches(self, found: Found) -> Iterator[Found]:
+        """The same solved with each batch of the draws alone."""
+        at = found.descent.at
+        for k in range(BATCHES):
+            population, width = found.population.batch(k), found.functional.width
+            yield self._descended(population, width, at.K, at.eps, ROUGH, found.control).kept()
+
+    def _stream(self, stream: int) -> int:
+        return int(np.random.SeedSequence([self.seed, stream]).generate_state(1)[0])
+
+
+def mean_square(population: Population) -> Array:
+    """(n, n): the average of sum_i phi_i phi_i^T over the draws as they are, without weights."""
+    n = population.hidden.samples
+    total = np.zeros((n, n))
+    for _, phi in population.features():
+        rows = phi.reshape(-1, n)
+        total += rows.T @ rows
+    return total / len(population)
+
+
+def _mean_readout(readouts: Readouts, pull: Pull, width: float) -> tuple[float, float]:
+    """Mean diagonals of A^{-1} and of A^{-1} + abar abar^T: p and q."""
+    size = readouts.inverse.shape[1]
+    p = float(np.einsum("b,bii->", pull.weights, readouts.inverse)) / size
+    q = p + float(np.einsum("b,bdi->", pull.weights, pull.gain**2)) / (size * width)
+    return p, q

@@ -1,0 +1,357 @@
+"""What the cavity equations give: fields on the data, the law of one unit, predictions, and their errors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from numerics.cavity.prediction import JointLaw, Predictor
+from numerics.cavity.session import Found, Session
+from numerics.cavity.unit_law import UnitLaw
+from numerics.gaussian.theory import Theory
+from numerics.network import Widths
+from numerics.problem import Problem
+from numerics.series.perturbation import FirstOrder
+from numerics.solutions.predictive import Predictive
+from numerics.solutions.solution import Solution
+from numerics.solving.outcome import Outcome, Status
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CavitySolution(Predictive):
+    """A solution of the cavity equations (derived): networks with one hidden layer, at any readout load.
+
+    Attributes
+    ----------
+    problem : Problem
+        Network, data and noise.
+    equations : Theory
+        Of the Gaussian theory of the same problem: its coordinates and its Gaussian process.
+    found : Found
+        Draws, fields and weights.
+    """
+
+    problem: Problem
+    equations: Theory
+    found: Found
+
+    @classmethod
+    def of(cls, session: Session, width: float) -> CavitySolution:
+        found = session.infinite() if math.isinf(width) else session.at(width)
+        return cls(session.problem.with_widths(width), session.theory, found.kept())
+
+    @property
+    def theory(self) -> str:
+        return "cavity"
+
+    @property
+    def status(self) -> Status:
+        """How the descent ended; `status.value` is advice."""
+        return self.found.descent.status
+
+    @property
+    def converged(self) -> bool:
+        return self.status.solved
+
+    @property
+    def residual(self) -> float:
+        """As in `numerics.cavity.functional.Sweep`, recomputed at the returned state, at its own draws."""
+        return self.found.descent.at.residual
+
+    @property
+    def gradients(self) -> int:
+        """Sweeps over the draws of the last descent."""
+        return self.found.descent.sweeps
+
+    @property
+    def method(self) -> str:
+        """Where the draws come from: "gaussian", or "moved" by Hamiltonian Monte Carlo to the unit's law."""
+        return "moved" if self.found.population.covariance is None else "gaussian"
+
+    @property
+    def width(self) -> float:
+        return self.problem.net.width
+
+    @property
+    def widths(self) -> Widths:
+        return self.problem.net.widths
+
+    @property
+    def draws(self) -> int:
+        """M."""
+        return len(self.found.population)
+
+    @property
+    def effective_sample(self) -> float:
+        """Draws of equal weight that the averages are worth, out of `draws`."""
+        return self.found.share * self.draws
+
+    @cached_property
+    def gp(self) -> Solution:
+        """The Gaussian process: the same fields at infinite width."""
+        outcome = Outcome(self.equations.gp, Status.CONVERGED, 1)
+        problem = self.problem.with_widths(math.inf)
+        return Solution.of(problem, self.equations, outcome, self.problem.net.width)
+
+    @property
+    def first_order(self) -> FirstOrder:
+        """First order in 1/width of mean field (derived), not of this theory."""
+        return self.gp.first_order
+
+    @property
+    def eps(self) -> Array:
+        """(y - f_bar) / sigma^2, (n,) or (n, D); zero where the datum is taken out."""
+        return self._over_all(_eps(self.found, self._noise_std))
+
+    @property
+    def f_bar(self) -> Array:
+        """Mean output at the training inputs, (n,) or (n, D)."""
+        mean = self._output_mean(self.problem.inputs)
+        return self._like_y(mean)
+
+    @property
+    def alpha(self) -> float:
+        """eps.y / y.y over the data of finite noise."""
+        return self._alpha(self.found)
+
+    @property
+    def train_error(self) -> float:
+        """Mean square of y - f_bar over the data of finite noise, and outputs."""
+        return self._train_error(self.found)
+
+    @property
+    def free_energy(self) -> float:
+        """F, with log det K_f in the units of y and without (n D/2) log 2 pi."""
+        return self._free_energy(self.found)
+
+    @property
+    def log_evidence(self) -> float:
+        """-F - (n D/2) log 2 pi over the data of finite noise."""
+        return -self.free_energy - 0.5 * self._y.size * math.log(2 * math.pi)
+
+    @property
+    def degrees_of_freedom(self) -> float:
+        """tr[Q_q H] per output."""
+        return self._degrees(self.found)
+
+    @property
+    def readout_load(self) -> float:
+        """tr[Q_q H] / P: effective degrees of freedom per readout weight, P the fan-in."""
+        return self.degrees_of_freedom / self.problem.readout_fan_in
+
+    @property
+    def Sigma(self) -> Array:
+        """Second moment of the input weights, (S, S), biases left out; the prior's is (sigma_w^2/S) I."""
+        return self._Sigma(self.found)
+
+    @property
+    def overlap_ratio(self) -> Array:
+        """Sigma in units of its prior variance: w.overlap_ratio.w is l_*/l_GP along a unit w."""
+        return self.Sigma / self.equations.prior_variance[0]
+
+    @property
+    def overlap_eigenvalues(self) -> Array:
+        """Eigenvalues of `overlap_ratio`, largest first."""
+        return np.linalg.eigvalsh(self.overlap_ratio)[::-1].astype(np.float64)
+
+    @property
+    def weight_mean(self) -> Array:
+        """Mean of the input weights of a unit, (S,); zero where the activation is odd."""
+        return self._weight_mean(self.found)
+
+    @property
+    def response(self) -> Array:
+        """E A^{-1}, (D m, D m): what is left of the readout weights' prior freedom, over (output, slot); the
+        matrix p of a readout of finite fan-in."""
+        return self._response(self.found)
+
+    @property
+    def fluctuation(self) -> Array:
+        """E[A^{-1} + abar abar^T], (D m, D m): second moment of the readout weights over their prior's; the
+        matrix q."""
+        return self._fluctuation(self.found)
+
+    @property
+    def heaviest_unit(self) -> float:
+        """Share of the mean readouts' square, E |abar|^2, in the heaviest 1/C of the law: one unit's worth.
+
+        Where a rare kind of unit, of which the network has less than one, carries much of the output, the
+        field that a unit sees is not Gaussian, and the theory ends.
+        """
+        pull = self.found.descent.at.pull
+        square = np.sum(pull.gain**2, axis=(1, 2))
+        order = np.argsort(-square, kind="stable")
+        weights, square = pull.weights[order], square[order]
+        before = np.cumsum(weights) - weights
+        taken = np.clip(1.0 / self.problem.net.width - before, 0.0, weights)
+        return float(taken @ square / (weights @ square))
+
+    @cached_property
+    def Q_f(self) -> Array:
+        """(n, n): the mean kernel of the readout, sigma_a^2/m sum_i E phi_i phi_i^T + sigma_b^2, over the
+        unit's law; without the readout's response, as in the other theories."""
+        return self._predictor(self.found).kernel(self.problem.inputs)
+
+    @cached_property
+    def unit_law(self) -> UnitLaw:
+        """The law of one unit's weights, and of its readout."""
+        population, pull = self.found.population, self.found.descent.at.pull
+        size, width = self.problem.input_shape[1], self.problem.net.width
+        W = population.Z * np.sqrt(self.equations.prior_variance)
+        weights = pull.weights
+        readout_std = math.sqrt(self.problem.net.readout_variance / self.problem.readout_fan_in)
+        mean = readout_std * pull.gain / math.sqrt(width)
+        if self.equations.odd:
+            W, mean = np.concatenate([W, -W]), np.concatenate([mean, -mean])
+            weights = np.concatenate([weights, weights]) / 2
+        return UnitLaw(
+            W[:, :size],
+            W[:, size] if W.shape[1] > size else None,
+            weights,
+            mean,
+            self.found.descent.at.readouts.inverse,
+            math.sqrt(self.equations.prior_variance[0]),
+            readout_std,
+            self.problem.one_output,
+        )
+
+    @cached_property
+    def errors(self) -> dict[str, Any]:
+        """Standard error of each number by Monte Carlo, from solutions at independent batches of the draws.
+
+        Under the names of the attributes: floats, or arrays of their shapes.
+        """
+        return {name: _spread(values) for name, values in self._batches().items()}
+
+    @cached_property
+    def biases(self) -> dict[str, Any]:
+        """Estimated bias of each number by the finite number of draws, as 1/M: (mean over batches - value) /
+        (batches - 1)."""
+        return {
+            name: (np.mean(values, axis=0) - self._numbers(self.found)[name]) / (len(values) - 1)
+            for name, values in self._batches().items()
+        }
+
+    def predict_error(self, X_test: ArrayLike) -> Array:
+        """Standard error by Monte Carlo of `predict`'s mean, in its shape."""
+        X = self._test_inputs(X_test)
+        return self._like_y(_spread([self._predictor(found).mean(X) for found in self._replicates]))
+
+    def _batches(self) -> dict[str, list[Any]]:
+        found = [self._numbers(replicate) for replicate in self._replicates]
+        return {name: [numbers[name] for numbers in found] for name in found[0]}
+
+    @property
+    def _replicates(self) -> tuple[Found, ...]:
+        """At infinite width everything is known in closed form but the law of the weights."""
+        return self.found.replicates or (self.found, self.found)
+
+    def _numbers(self, found: Found) -> dict[str, Any]:
+        load = self._degrees(found) / self.problem.readout_fan_in
+        F = self._free_energy(found)
+        return {
+            "alpha": self._alpha(found),
+            "eps": self._over_all(_eps(found, self._noise_std)),
+            "train_error": self._train_error(found),
+            "free_energy": F,
+            "log_evidence": -F,
+            "readout_load": load,
+            "Sigma": self._Sigma(found),
+            "overlap_ratio": self._Sigma(found) / self.equations.prior_variance[0],
+            "weight_mean": self._weight_mean(found),
+            "response": self._response(found),
+            "fluctuation": self._fluctuation(found),
+        }
+
+    def _alpha(self, found: Found) -> float:
+        targets = self.problem.targets[self.problem.observed]
+        return float(np.sum(_eps(found, self._noise_std) * targets)) / self.problem.target_norm2
+
+    def _train_error(self, found: Found) -> float:
+        return float(np.mean((found.descent.at.eps * self._noise_std) ** 2))
+
+    def _free_energy(self, found: Found) -> float:
+        return found.descent.at.F + self.problem.outputs * float(np.sum(np.log(self._noise_std)))
+
+    def _degrees(self, found: Found) -> float:
+        H = found.descent.at.H
+        return (len(H) - float(np.trace(H))) / self.problem.outputs
+
+    def _Sigma(self, found: Found) -> Array:
+        """Draws of a Gaussian have its covariance exactly; the average is over what the weights change."""
+        size = self.problem.input_shape[1]
+        population, weights = found.population, found.descent.at.pull.weights
+        known = np.zeros((population.hidden.size, population.hidden.size))
+        if population.covariance is not None:
+            known, weights = population.covariance, weights - 1.0 / len(weights)
+        M = known + (population.Z * weights[:, None]).T @ population.Z
+        std = np.sqrt(self.equations.prior_variance)
+        return (M * np.multiply.outer(std, std))[:size, :size]
+
+    def _weight_mean(self, found: Found) -> Array:
+        size = self.problem.input_shape[1]
+        if self.equations.odd:
+            return np.zeros(size)
+        W = (found.population.Z * np.sqrt(self.equations.prior_variance))[:, :size]
+        return found.descent.at.pull.weights @ W
+
+    def _response(self, found: Found) -> Array:
+        at = found.descent.at
+        return np.einsum("b,bij->ij", at.pull.weights, at.readouts.inverse)
+
+    def _fluctuation(self, found: Found) -> Array:
+        pull = found.descent.at.pull
+        gain = pull.gain.reshape(len(pull.gain), -1)
+        return self._response(found) + (gain * pull.weights[:, None]).T @ gain / self.problem.net.width
+
+    @cached_property
+    def _noise_std(self) -> Array:
+        return np.sqrt(self.problem.noise_variance[self.problem.observed])
+
+    @property
+    def _y(self) -> Array:
+        return self.found.functional.y
+
+    def _over_all(self, values: Array) -> Array:
+        """(n,) or (n, D) from values at the observed data."""
+        whole = np.zeros((self.problem.samples, self.problem.outputs))
+        whole[self.problem.observed] = values
+        return self._like_y(whole)
+
+    def _output_mean(self, X: Array) -> Array:
+        return self._predictor(self.found).mean(X)
+
+    def _output_law(self, X: Array) -> JointLaw:
+        return self._predictor(self.found).law(X)
+
+    def _output_variance(self, X: Array) -> tuple[Array, Array]:
+        return self._predictor(self.found).mean_and_variance(X)
+
+    def _predictor(self, found: Found) -> Predictor:
+        return Predictor(self.problem, self.equations, found)
+
+    def __repr__(self) -> str:
+        return (
+            f"CavitySolution(width={self.width:g}, alpha={self.alpha:.6g}, "
+            f"free_energy={self.free_energy:.6g}, readout_load={self.readout_load:.3g}, "
+            f"residual={self.residual:.1e}, {self.status.name.lower()}, "
+            f"{self.draws} draws worth {self.effective_sample:.0f})"
+        )
+
+
+def _eps(found: Found, noise_std: Array) -> Array:
+    """(n, D) over the observed data, in the units of y over the noise variance."""
+    return (found.descent.at.eps / noise_std).T
+
+
+def _spread(values: Any) -> Any:
+    """Standard error of the mean of independent values; a float where they are numbers."""
+    error = np.std(np.array(values), axis=0, ddof=1) / math.sqrt(len(values))
+    return float(error) if np.ndim(error) == 0 else error
