@@ -123,7 +123,7 @@ class CavitySolution(Predictive):
 
     @property
     def train_error(self) -> float:
-        """Mean square of y - f_bar over the data of finite noise, and outputs."""
+        """Mean square of y - f_bar over that of y, on the data of finite noise."""
         return self._train_error(self.found)
 
     @property
@@ -275,7 +275,8 @@ class CavitySolution(Predictive):
         return float(np.sum(_eps(found, self._noise_std) * targets)) / self.problem.target_norm2
 
     def _train_error(self, found: Found) -> float:
-        return float(np.mean((found.descent.at.eps * self._noise_std) ** 2))
+        gap = found.descent.at.eps * self._noise_std
+        return float(np.sum(gap**2)) / self.problem.target_norm2
 
     def _free_energy(self, found: Found) -> float:
         return found.descent.at.F + self.problem.outputs * float(np.sum(np.log(self._noise_std)))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
+from numerics.cavity.solution import CavitySolution
 from numerics.sampling.agreement_plot import agreement_plot
 from numerics.sampling.estimate import REMEDY, Estimate, short
 from numerics.sampling.samples import Samples
@@ -19,6 +20,7 @@ from numerics.solutions.solution import Solution
 from numerics.solutions.summary import aligned
 
 Array = NDArray[np.float64]
+Theory = Solution | CavitySolution
 
 GP, TANGENT = "Gaussian process", "first order"
 
@@ -115,7 +117,7 @@ class Agreement(Sequence[Compared]):
 
 
 def compare_to_samples(
-    sol: Solution | Sequence[Solution],
+    sol: Theory | Sequence[Theory],
     samples: Samples,
     directions: ArrayLike | None = None,
     X_test: ArrayLike | None = None,
@@ -125,9 +127,9 @@ def compare_to_samples(
 
     Parameters
     ----------
-    sol : Solution, or several
-        Of the same network and data, each with a theory of its own; the Gaussian process and first order in
-        1/width of the first come along.
+    sol : Solution or CavitySolution, or several
+        Of the same network and data, each with a theory of its own; the Gaussian process and mean field's
+        first order in 1/width come along.
     samples : Samples
     directions : (S,) or (k, S) array, optional
         Of the input weights whose learned variance is compared; by default the top one of the first
@@ -140,7 +142,7 @@ def compare_to_samples(
     ValueError
         When they are of different networks or data.
     """
-    solutions = [sol] if isinstance(sol, Solution) else list(sol)
+    solutions = [sol] if isinstance(sol, Solution | CavitySolution) else list(sol)
     if not solutions:
         raise ValueError("sol is empty; give a Solution, or several")
     for one in solutions:
@@ -165,7 +167,7 @@ def compare_to_samples(
     return Agreement(tuple(rows))
 
 
-def _directions(directions: ArrayLike | None, sol: Solution) -> list[Array]:
+def _directions(directions: ArrayLike | None, sol: Theory) -> list[Array]:
     size = sol.problem.input_shape[1]
     if directions is None:
         return [np.linalg.eigh(sol.overlap_ratio)[1][:, -1]]
@@ -175,7 +177,7 @@ def _directions(directions: ArrayLike | None, sol: Solution) -> list[Array]:
     return [row / np.linalg.norm(row) for row in rows]
 
 
-Number = Callable[[Solution], float]
+Number = Callable[[Theory], float]
 
 
 def _observables(
@@ -184,7 +186,7 @@ def _observables(
     """Name, what was sampled, what a solution says, and what its tangent says."""
     width = samples.problem.net.width
 
-    def nothing(_: Solution) -> float:
+    def nothing(_: Theory) -> float:
         return math.nan
 
     found: list[tuple[str, Estimate, Number, Number]] = [
@@ -196,7 +198,7 @@ def _observables(
         name = "l*/l_GP" if len(vectors) == 1 else f"l_{index + 1}/l_GP"
         found.append((name, samples.overlap(u), _overlap(u), nothing))
     trace = samples.hidden_variance(0)
-    found.append((trace.name, trace, lambda sol: float(np.mean(np.diag(_second_moment(sol)))), nothing))
+    found.append((trace.name, trace, _trace, nothing))
     for layer in range(1, samples.layers):
         one = samples.hidden_variance(layer)
         found.append((one.name, one, _hidden(layer), nothing))
@@ -211,9 +213,18 @@ def _load_at(samples: Samples) -> Number:
     return lambda sol: sol.degrees_of_freedom / fan_in
 
 
-def _second_moment(sol: Solution) -> Array:
+def _trace(sol: Theory) -> float:
+    """Mean of the diagonal, biases included; NaN where a theory leaves them out."""
+    if isinstance(sol, CavitySolution) and sol.problem.net.bias_variance > 0:
+        return math.nan
+    return float(np.mean(np.diag(_second_moment(sol))))
+
+
+def _second_moment(sol: Theory) -> Array:
     """Of the input weights of a unit over their prior's, with those of its bias last, as sampled networks
     show it: covariance and mean."""
+    if isinstance(sol, CavitySolution):
+        return sol.overlap_ratio  # which is that
     std = np.sqrt(sol.equations.space.prior_variance)
     moment = sol.input_covariance + np.multiply.outer(sol.input_mean, sol.input_mean)
     return np.asarray(moment / np.multiply.outer(std, std), dtype=np.float64)
@@ -224,7 +235,8 @@ def _overlap(u: Array) -> Number:
 
 
 def _hidden(layer: int) -> Number:
-    def mean_square(sol: Solution) -> float:
+    def mean_square(sol: Theory) -> float:
+        assert isinstance(sol, Solution)  # others are of one hidden layer
         kernels = sol.kernels[layer - 1]
         return float(np.mean(np.diag(kernels.K) + kernels.mean**2))
 
@@ -234,7 +246,7 @@ def _hidden(layer: int) -> Number:
 def _test_error(X_test: ArrayLike, y_test: ArrayLike) -> Number:
     y = np.asarray(y_test, dtype=np.float64)
 
-    def relative(sol: Solution) -> float:
+    def relative(sol: Theory) -> float:
         return float(np.sum((sol.predict(X_test) - y) ** 2) / np.sum(y**2))
 
     return relative

@@ -7,7 +7,7 @@ import pytest
 from mutants import breaks
 from naive_networks import NAIVE
 
-from numerics import cnn, compare_to_samples, fcn, sample, solve
+from numerics import Problem, cnn, compare_to_samples, datasets, fcn, sample, solve
 
 AGREEMENT = "numerics/sampling/agreement.py"
 
@@ -153,3 +153,16 @@ def test_what_does_not_belong_together_is_refused(table):
     with pytest.raises(ValueError, match="X_test"):
         compare_to_samples(sol, samples, y_test=y)
     assert cnn(3) != fcn(3)
+
+
+def test_the_cavity_theory_is_a_row_like_others():
+    """At a readout load of .7 mean field is far off, the law of one unit is not."""
+    data = datasets.make_linear_cnn(40, 2, 4, seed=1)
+    problem = Problem(cnn(8), data.X, data.y, 0.1)
+    samples = sample(problem, draws=300, method="collapsed", start="prior", seed=0)
+    theories = [solve(problem), solve(problem, theory="cavity", draws=4096)]
+    found = compare_to_samples(theories, samples, data.w_star)
+    for name in ("alpha", "l*/l_GP", "readout load", "train error"):
+        cavity, gaussian = (found.of(name, theory) for theory in ("cavity", "mean_field"))
+        assert abs(cavity.off) < 0.6 * abs(gaussian.off), name
+    assert abs(found.of("alpha", "cavity").off) < 0.05
