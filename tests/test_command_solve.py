@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -493,7 +494,10 @@ def test_a_real_interrupt_leaves_what_was_found(folder):
     text = PROBLEM.replace("[200, 50, 20]", "{from = 400, to = 20, count = 4000}")
     (folder / "problem.toml").write_text(text)
     command = [sys.executable, "-m", "feature_eos", "solve", str(folder / "problem.toml")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # a job in a shell's background ignores interrupts, and so do its children
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, preexec_fn=heed, **pipes) as process:
         results = folder / "results"
         deadline = time.monotonic() + 60
         while not list(results.glob("width-*.npz")) and time.monotonic() < deadline:
