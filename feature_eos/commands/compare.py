@@ -32,8 +32,7 @@ equations; and, below, the C under which first order in 1/C is off by 5 % and 50
 """
 EXAMPLES = """
   feature-eos compare --n 200 --channels 640,160,40 --plot compare.png
-  feature-eos compare --n 200 --n-patches 4 --patch-size 16 --channels 160,80,40 --sample 100
-  feature-eos compare --data mine.npz --noise-variance 0.05 --out mine-table.npz
+  feature-eos compare --data mine.npz --noise-variance 0.05 --sample 100 --out mine-table.npz
 """
 
 
