@@ -74,6 +74,17 @@ def subcommand(
     return add
 
 
+def add_folder(add: OneLineParser, again: str) -> None:
+    """Where the results of a problem file go, and whether to do again what is there; `again` is the verb."""
+    output = add.add_argument_group("output")
+    output.add_argument(
+        "--folder", metavar="FOLDER", help="for the results, instead of the one the file names"
+    )
+    output.add_argument(
+        "--overwrite", action="store_true", help=f"{again} what is in the folder, whatever it is"
+    )
+
+
 def positive(text: str) -> float:
     """A finite number above 0."""
     number = _number(text)

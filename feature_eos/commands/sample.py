@@ -66,13 +66,7 @@ def register(commands: Any) -> None:
         type=options.whole(1),
         help="processes, one core each (default: threads of one process, a core each)",
     )
-    output = add.add_argument_group("output")
-    output.add_argument(
-        "--folder", metavar="FOLDER", help="for the results, instead of the one the file names"
-    )
-    output.add_argument(
-        "--overwrite", action="store_true", help="sample anew what is in the folder, whatever it is"
-    )
+    options.add_folder(add, "sample anew")
 
 
 def _sample(given: argparse.Namespace) -> None:

@@ -68,13 +68,7 @@ def register(commands: Any) -> None:
     add.set_defaults(words=WORDS)
     group = add.add_argument_group("problem")
     group.add_argument("file", metavar="PROBLEM.toml", help="network, data, noise and widths, as below")
-    output = add.add_argument_group("output")
-    output.add_argument(
-        "--folder", metavar="FOLDER", help="for the results, instead of the one the file names"
-    )
-    output.add_argument(
-        "--overwrite", action="store_true", help="solve again what is in the folder, whatever it is"
-    )
+    options.add_folder(add, "solve again")
 
 
 def _solve(given: argparse.Namespace) -> None:

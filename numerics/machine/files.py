@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Callable, Collection
@@ -79,6 +80,26 @@ def read_arrays(path: str | Path, wanted: Collection[str] | None = None) -> dict
         return {name: file[name] for name in file.files if wanted is None or name in wanted}
 
     return _read(path, arrays)
+
+
+def read_with_header(path: str | Path, otherwise: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """The arrays of an .npz and its header, an object in JSON in the array of that name.
+
+    Raises
+    ------
+    ValueError
+        Where there is none: `otherwise`, in whose place {} the reason is put.
+    OSError
+        When it is not there or may not be read.
+    """
+    try:
+        arrays = read_arrays(path)
+        header = json.loads(str(arrays["header"]))
+        header.get("format")
+    except (KeyError, ValueError, AttributeError, RecursionError) as broken:
+        reason = "no header" if isinstance(broken, KeyError) else in_short(broken).removeprefix(f"{path} is ")
+        raise ValueError(f"{path} {otherwise.format(reason)}") from None
+    return arrays, header
 
 
 def read_array(path: str | Path) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.machine.files import in_short, read_arrays, write_atomically
+from numerics.machine.files import in_short, read_with_header, write_atomically
 from numerics.problem import Problem
 from numerics.sampling.adaptation import Descent, DualAveraging
 from numerics.sampling.chain import DESCENT, DRAWS, METHODS, TUNING, Chain, Plan, Tally
@@ -98,13 +98,8 @@ def read(path: str | Path) -> tuple[Run, dict[str, Any], tuple[str, ...]]:
     ValueError
         When the file is something else, damaged, or was written by another version.
     """
-    try:
-        arrays = read_arrays(path)
-        header = json.loads(str(arrays["header"]))
-        kind, number, package = header.get("format"), header.get("version"), header.get("package")
-    except (KeyError, ValueError, AttributeError, RecursionError) as broken:
-        reason = "no header" if isinstance(broken, KeyError) else in_short(broken).removeprefix(f"{path} is ")
-        raise ValueError(f"{path} holds no samples of this package ({reason})") from None
+    arrays, header = read_with_header(path, "holds no samples of this package ({})")
+    kind, number, package = header.get("format"), header.get("version"), header.get("package")
     if (kind, number, package) != (FORMAT, VERSION, package_version()):
         raise ValueError(
             f"{path} is {in_short(kind)!r} of version {in_short(number)} by feature-eos {in_short(package)}; "

@@ -16,7 +16,7 @@ from numerics.activations import BUILT_IN, named
 from numerics.gaussian.point import Point
 from numerics.gaussian.state import LayerState
 from numerics.gaussian.theory import Theory
-from numerics.machine.files import in_short, read_arrays, write_atomically
+from numerics.machine.files import in_short, read_with_header, write_atomically
 from numerics.network import Network
 from numerics.pixels import Receptive
 from numerics.problem import Problem
@@ -75,15 +75,8 @@ def read(path: str | Path) -> dict[str, Any]:
     ValueError
         When the file is something else, damaged, or was written by another version.
     """
-    try:
-        arrays = read_arrays(path)
-        header = json.loads(str(arrays["header"]))
-        kind, version = header.get("format"), header.get("version", 0)
-    except (KeyError, ValueError, AttributeError, RecursionError) as broken:
-        reason = "no header" if isinstance(broken, KeyError) else in_short(broken).removeprefix(f"{path} is ")
-        raise ValueError(
-            f"{path} is no solution of this package ({reason}); write one with sol.save"
-        ) from None
+    arrays, header = read_with_header(path, "is no solution of this package ({}); write one with sol.save")
+    kind, version = header.get("format"), header.get("version", 0)
     if kind != FORMAT or version != VERSION:
         raise ValueError(
             f"{path} is {in_short(kind)!r} of version {in_short(version)}; this package reads {FORMAT!r} of "
