@@ -29,7 +29,7 @@ from numerics.solutions.archive import network_header, network_of
 Array = NDArray[np.float64]
 
 FORMAT = "feature-eos samples"
-VERSION = 1
+VERSION = 2
 PLAIN = ("method", "length", "thin", "tuning", "pooled")  # of a plan, in the header
 PARTS = {
     "descent": Descent,

@@ -78,9 +78,9 @@ class Plan:
 
     posterior: Posterior
     method: str = COLLAPSED
-    length: float = 1.0
+    length: float = 1.2
     thin: int = 1
-    tuning: int = 20
+    tuning: int = 25
     pooled: bool = False
     langevin: Langevin = field(default_factory=Langevin)
 

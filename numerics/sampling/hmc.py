@@ -69,7 +69,7 @@ def transition(
     at: E,
     step: float,
     rng: np.random.Generator,
-    length: float = 1.0,
+    length: float = 1.2,
     steps: int | None = None,
 ) -> Transition[E]:
     """One path from a state, accepted or not; it leaves exp(-U) invariant.

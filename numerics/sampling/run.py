@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.machine import parallel
-from numerics.sampling.adaptation import LONGEST_DESCENT, DualAveraging, clipped
+from numerics.sampling.adaptation import LONGEST_DESCENT, DualAveraging, tuned_step
 from numerics.sampling.chain import (
     DESCENT,
     DRAWS,
@@ -228,12 +228,11 @@ class Run:
         self.plan, self.chains = plan, moved
 
     def _meet_after_tuning(self) -> None:
-        """One step for all chains: the geometric mean of theirs. Langevin dynamics have their rate."""
+        """One step for all chains. Langevin dynamics have their rate."""
         if self.plan.method == LANGEVIN:
             self.chains = [replace(chain, phase=DRAWS, phase_ended=False) for chain in self.chains]
             return
-        steps = [chain.averaging.average for chain in self.chains]
-        step = clipped(float(np.exp(np.mean(np.log(steps)))))
+        step = tuned_step([chain.averaging for chain in self.chains])
         self.chains = [replace(chain, phase=DRAWS, phase_ended=False, step=step) for chain in self.chains]
 
     def stacked(self) -> Record:

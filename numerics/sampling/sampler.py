@@ -63,7 +63,7 @@ def sample(
     checkpoint: str | Path | None = None,
     callback: Callable[[Progress], None] | None = None,
     thin: int = 1,
-    path_length: float = 1.0,
+    path_length: float = 1.2,
     reference: str = "auto",
     precision: str = "auto",
     check_memory: bool = True,

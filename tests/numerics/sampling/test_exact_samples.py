@@ -75,7 +75,7 @@ def test_a_linear_network_against_an_integral(method):
         assert abs(off(estimate, truth[name])) < 4, name
         assert abs(off(estimate.plain, truth[name])) < 4, name
         assert estimate.plain.error < 0.04 * truth[name]
-    assert samples.report.acceptance > 0.6
+    assert 0.5 < samples.report.acceptance < 0.95
 
 
 def test_without_data_it_is_the_prior():

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from mutants import breaks
 from naive_networks import NAIVE
+from scipy.stats import norm
 
 from numerics.sampling import hmc
-from numerics.sampling.adaptation import Descent, DualAveraging
+from numerics.sampling.adaptation import Descent, DualAveraging, expected_acceptance, tuned_step
 from numerics.sampling.diagnostics import rhat
 from numerics.sampling.energies import Collapsed, Posterior
 from numerics.sampling.estimate import Estimate
@@ -203,36 +204,75 @@ def test_a_stiff_path_is_given_up():
     assert path.gradients < 5
 
 
-def test_dual_averaging_reaches_its_target():
-    target = gaussian(np.diag(np.linspace(1.0, 200.0, 40)))
-    rng = np.random.default_rng(2)
-    z = rng.standard_normal(40) / np.sqrt(np.linspace(1.0, 200.0, 40))
-    at, averaging, accepted = target(z), DualAveraging.around(0.01), []
-    for _ in range(400):
+def tuned(target, dimension, rng, paths=200):
+    """Where a chain of a normal target, started in equilibrium, is after so many paths, and the phase."""
+    z = rng.standard_normal(dimension) / np.sqrt(np.linspace(1.0, 200.0, dimension))
+    at, averaging = target(z), DualAveraging.around(0.01)
+    for _ in range(paths):
         path = averaging.path(target, z, at, rng, 1.0)
         z, at = path.z, path.at
-        accepted.append(path.acceptance)
-    assert np.mean(accepted[100:]) == pytest.approx(0.65, abs=0.04)
-    frozen = []
-    for _ in range(300):
-        path = transition(target, z, at, averaging.average, rng)
+    return z, at, averaging
+
+
+@breaks(ADAPTATION, "2.0 * ndtr(-0.5 *", "2.0 * ndtr(-0.25 *", "the spread of the energy's error halved")
+@breaks(ADAPTATION, "phase.tried[phase.count // 2 :]", "phase.tried[:5]", "the step from the first paths")
+def test_tuning_reaches_its_target():
+    target = gaussian(np.diag(np.linspace(1.0, 200.0, 40)))
+    rng = np.random.default_rng(2)
+    z, at, averaging = tuned(target, 40, rng)
+    assert np.mean([acceptance for _, acceptance in averaging.tried[50:]]) == pytest.approx(0.75, abs=0.04)
+    step, frozen = tuned_step([averaging]), []
+    for _ in range(400):
+        path = transition(target, z, at, step, rng)
         z, at = path.z, path.at
         frozen.append(path.acceptance)
-    assert 0.6 < np.mean(frozen) < 0.9  # acceptance is concave in log h
+    # 400 acceptances that spread by .3 about their mean, and a step that stems from 100 like them
+    assert np.mean(frozen) == pytest.approx(0.75, abs=0.06)
+
+
+def test_the_law_of_acceptance_is_that_of_normal_errors():
+    """E min(1, exp(-x)) for x normal of mean sd^2 / 2, by quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+    step = np.array([0.1, 0.3, 0.6])
+    for roughness in (0.5, 8.0):
+        for h, acceptance in zip(step, expected_acceptance(roughness, step), strict=True):
+            sd = roughness * h**2
+            by_quadrature = weights @ np.exp(-np.maximum(sd**2 / 2 + sd * nodes, 0)) / weights.sum()
+            assert acceptance == pytest.approx(by_quadrature, abs=2e-3)  # a kink: the rule errs by 1 / nodes
+
+
+def phase(steps, acceptance):
+    averaging = DualAveraging.around(steps[0])
+    averaging.tried = [(h, float(acceptance(np.array(h)))) for h in steps]
+    return averaging
+
+
+def test_chains_pool_what_they_tried():
+    """Noiseless acceptances of a known roughness give its step, from whatever steps surround it."""
+    rough, exact = 20.0, math.sqrt(-2.0 * norm.ppf(0.375) / 20.0)
+    law = lambda h: expected_acceptance(rough, h)  # noqa: E731
+    assert expected_acceptance(rough, exact) == pytest.approx(0.75, rel=1e-12)
+    phases = [phase([0.01, 0.01, 0.1, 0.2], law), phase([0.6, 0.6, 0.15, 0.3], law)]
+    assert tuned_step(phases) == pytest.approx(exact, rel=1e-9)
+    # no further out than what was tried
+    assert tuned_step([phase([0.05, 0.06], law)]) == 0.06
+    assert tuned_step([phase([0.4, 0.5], law)]) == 0.5
+    assert tuned_step([phase([0.3, 0.5], lambda h: np.ones(()))]) == 0.5
+    assert tuned_step([phase([0.3, 0.5, 0.4, 0.5], lambda h: np.zeros(()))]) == 0.4
+    assert tuned_step([DualAveraging.around(0.1), DualAveraging.around(0.4)]) == pytest.approx(0.2)
 
 
 @breaks(ADAPTATION, "(TARGET - acceptance)", "(acceptance - TARGET)", "dual averaging the wrong way")
 def test_dual_averaging_is_hoffman_s_and_gelman_s():
-    """Their recursions, written out for three acceptances, with gamma .05, t_0 10, kappa .75."""
+    """Their recursion, written out for three acceptances, with gamma .2 and t_0 10."""
     averaging = DualAveraging.around(0.02)
-    mu, H, log_bar = math.log(0.04), 0.0, 0.0
+    mu, H, steps = math.log(0.04), 0.0, [0.02]
     for t, acceptance in enumerate((0.9, 0.1, 0.7), start=1):
         averaging.learn(acceptance)
-        H = (1 - 1 / (t + 10)) * H + (0.65 - acceptance) / (t + 10)
-        log_step = mu - math.sqrt(t) / 0.05 * H
-        log_bar = t**-0.75 * min(log_step, math.log(0.6)) + (1 - t**-0.75) * log_bar
-        assert averaging.step == pytest.approx(min(math.exp(log_step), 0.6), rel=1e-12)
-        assert averaging.average == pytest.approx(min(math.exp(log_bar), 0.6), rel=1e-12)
+        H = (1 - 1 / (t + 10)) * H + (0.75 - acceptance) / (t + 10)
+        steps.append(min(math.exp(mu - math.sqrt(t) / 0.2 * H), 0.6))
+        assert averaging.step == pytest.approx(steps[-1], rel=1e-12)
+    np.testing.assert_allclose(averaging.tried, np.stack([steps[:3], [0.9, 0.1, 0.7]], axis=1), rtol=1e-12)
 
 
 def test_a_descent_ends_where_the_energy_does_not_fall_any_more():
