@@ -125,6 +125,8 @@ class Weighted(Receptive):
     def _groups(self, j: int, k: int) -> tuple[Group, ...]:
         found = []
         for (one, two), weight in np.ndenumerate(self.weights):
+            if weight == 0.0:
+                continue
             members, others = self.pools[self.windows[one]], self.pools[self.windows[two]]
             mean = float(weight) / (len(members) * len(others))
             found.append(Group(mean, tuple((a, b) for a in members for b in others)))

@@ -55,7 +55,7 @@ def solve(
     noise_variance : float or (n,) array
         sigma^2 > 0, the variance of the observation noise (temperature of the Langevin dynamics);
         `math.inf` takes a datum out.
-    theory : "mean_field", "finite_fan_in" or "cavity"
+    theory : "mean_field", "finite_fan_in", "scalar_fan_in" or "cavity"
         The law of the readout: the paper's, sharp readout kernel; or with the response p and second moment q
         of a readout of finite fan-in (derived), for one output, one noise variance and a weight per pixel, on
         pixels that are alike and uncorrelated, which is checked. "cavity" (derived) takes the exact law of

@@ -19,45 +19,11 @@ from numerics.cavity.hidden import Hidden, gaussian_kernel
 from numerics.cavity.session import Found, mean_square
 from numerics.gaussian.theory import Theory
 from numerics.problem import Problem
-from numerics.solutions.predictive import warn_of_lost_variances
+from numerics.solutions.predictive import JointLaw, warn_of_lost_variances
 
 Array = NDArray[np.float64]
 
 CHUNK = 256  # test points at a time where their covariance is not asked for
-
-
-@dataclass(frozen=True)
-class JointLaw:
-    """A Gaussian over m inputs and D outputs.
-
-    Attributes
-    ----------
-    mean : (m, D) array
-    joint : (D, m, D, m) array
-        Covariance of the latent output: in the field of the data outputs are not independent.
-    """
-
-    mean: Array
-    joint: Array
-
-    @property
-    def covariance(self) -> Array:
-        """(m, m), or (D, m, m) of each output."""
-        each = np.array([self.joint[d, :, d] for d in range(len(self.joint))])
-        return each[0] if len(each) == 1 else each
-
-    @property
-    def variances(self) -> Array:
-        """(m, D)."""
-        return np.einsum("dmdm->md", self.joint)
-
-    def sample(self, count: int, noise: float, rng: np.random.Generator) -> Array:
-        """(m, D, count) draws, of the output plus noise of that variance."""
-        m, outputs = self.mean.shape
-        values, U = np.linalg.eigh(self.joint.reshape(outputs * m, outputs * m))
-        root = (U * np.sqrt(np.maximum(values, 0.0) + noise)) @ U.T
-        draws = (root @ rng.standard_normal((outputs * m, count))).reshape(outputs, m, count)
-        return self.mean[:, :, None] + draws.transpose(1, 0, 2)
 
 
 @dataclass(frozen=True)

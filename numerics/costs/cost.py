@@ -110,13 +110,13 @@ def estimate_cost(
         net, shape, outputs = problem.net, problem.X.shape, problem.outputs
     samples, pixels, channels = _shape(net, shape)
     law = LAWS[checks.choice(theory, THEORIES, "theory")]
-    sizes = Sizes.of(net, samples, pixels, channels)
+    outputs = checks.count(outputs, "outputs")
+    sizes = Sizes.of(net, samples, pixels, channels, outputs)
     if gradients is None:
         gradients = typical_gradients(net, samples)
     gradients = checks.not_negative(gradients, "gradients")
-    outputs = checks.count(outputs, "outputs")
     left = memory.available()
-    seconds = rates.gradient(net, sizes, outputs, law)
+    seconds = rates.gradient(net, sizes, law)
     return Cost(
         memory=peak_memory(sizes, gradients, law) / GIGABYTE,
         available=None if left is None else left / GIGABYTE,
@@ -150,7 +150,7 @@ def refuse_what_does_not_fit(problem: Problem, law: ReadoutLaw, solutions: int =
     net, samples = problem.net, problem.samples
 
     def need(n: int) -> float:
-        sizes = Sizes.of(net, n, *problem.input_shape)
+        sizes = Sizes.of(net, n, *problem.input_shape, problem.outputs)
         return peak_memory(sizes, typical_gradients(net, n), law, solutions)
 
     if left is None or need(samples) <= left:

@@ -36,6 +36,8 @@ class Sizes:
         Kernel entries made from inputs, once each, per pass over the first map; and from hidden kernels.
     statistics : int
         Numbers that a kernel map keeps per pre-activation, for inputs of order one.
+    outputs : int
+        Columns of y.
     """
 
     samples: int
@@ -48,9 +50,10 @@ class Sizes:
     entries: float
     hidden_entries: float
     statistics: int
+    outputs: int = 1
 
     @classmethod
-    def of(cls, net: Network, samples: int, pixels: int, features: int) -> Sizes:
+    def of(cls, net: Network, samples: int, pixels: int, features: int, outputs: int = 1) -> Sizes:
         windows = net.receptive_windows(pixels)
         hidden = tuple(window.pixels_out * samples for window in windows[:-1])
         within_span = min(features, samples * pixels) + (net.bias_variance > 0)
@@ -71,6 +74,7 @@ class Sizes:
             entries=entries,
             hidden_entries=sum(others),
             statistics=rows,
+            outputs=outputs,
         )
 
     def part(self, samples: int, features: int, statistics: int) -> Sizes:
@@ -118,7 +122,7 @@ def _pairs(window: Receptive) -> float:
 def peak_memory(sizes: Sizes, gradients: float, law: ReadoutLaw, solutions: int = 1) -> float:
     """Bytes above the process at the peak of a solve, or of a path that keeps `solutions`."""
     inputs = sizes.samples * sizes.pixels * sizes.features
-    arrays, later = law.squares
+    arrays, later = law.squares(sizes.readout_pixels, sizes.outputs)
     # the data term, beside the inputs and their product with Sigma; or the adjoint, with one more like these
     data = max(
         arrays * sizes.samples**2 + 2 * inputs,

@@ -48,12 +48,12 @@ SPAN = (5.0, 2000.0)  # of a basis of r inputs with S features: S r^2, and S r
 SECANTS, UNKNOWNS = (4, 12), 200_000
 
 
-def gradient(net: Network, sizes: Sizes, outputs: int, law: ReadoutLaw) -> float:
+def gradient(net: Network, sizes: Sizes, law: ReadoutLaw) -> float:
     """Seconds of one gradient, with as many threads as are set now; measured once per process and size."""
     plain, few = _quick(net, sizes, law)
     features = few.features - (plain.bias_variance > 0)
     shape = (few.samples, features) if plain.flat else (few.samples, few.pixels, features)
-    timed = _timed(plain, shape, outputs, law, parallel.thread_count())
+    timed = _timed(plain, shape, sizes.outputs, law, parallel.thread_count())
     return timed * multiplications(sizes, law) / multiplications(few, law)
 
 
@@ -83,7 +83,7 @@ def multiplications(sizes: Sizes, law: ReadoutLaw) -> float:
         + held_up
         + sizes.hidden_entries * functions
         + SQUARE * sizes.samples**2
-        + law.cubes * sizes.samples**3
+        + law.cubes(sizes.readout_pixels, sizes.outputs) * sizes.samples**3
         + INPUT_LAYER * sizes.features**2 * (sizes.features + HALF_SPEED)
         + HIDDEN_LAYER * sum(_layer(m, rank) for m, rank in zip(sizes.hidden, sizes.ranks, strict=True))
     )

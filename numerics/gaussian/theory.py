@@ -74,7 +74,7 @@ class Theory:
     problem : Problem
         Its widths do not matter: they are arguments of what depends on them.
     law : str
-        Of the readout: "mean_field" or "finite_fan_in", as `theory=` of `numerics.solve`.
+        Of the readout, one of `numerics.THEORIES`, as `theory=` of `numerics.solve`.
     basis : "span", None or (S, r) array
         Orthonormal coordinates of the input weights, in which the state is kept: of the span of X, where that
         is smaller; None for the weights themselves; or those of an earlier state.

@@ -60,18 +60,31 @@ class KernelMap:
 
     def weighted(self, weights: Array) -> KernelMap:
         """sum_ij w_ij G_ij over pairs of (pooled) pixels of a readout, variance / fan-in taken out and no
-        bias; symmetric w (N, N)."""
+        bias; w (N, N), symmetric but for `cross`."""
         (slots,) = self.receptive.windows
         return KernelMap(Weighted(slots, self.receptive.pools, weights), 1.0, self.activation)
 
-    def blocks(self, kernel: Kernel) -> Array:
-        """(variance / fan-in) G_ij of every pair of (pooled) pixels that a readout has a weight for,
-        (N, n, N, n), without the output's bias."""
+    def pair(self, one: int, two: int) -> KernelMap:
+        """(variance / fan-in) (G_ij + G_ji)/2 of one pair of (pooled) pixels that a readout has a weight for,
+        without the output's bias."""
+        (slots,) = self.receptive.windows
+        weights = np.ones((1, 1)) if one == two else np.array([[0.0, 0.5], [0.5, 0.0]])
+        picked = slots[[one]] if one == two else slots[[one, two]]
+        seen = Weighted(picked, self.receptive.pools, weights)
+        return KernelMap(seen, self.variance / len(slots), self.activation)
+
+    @property
+    def apart(self) -> KernelMap:
+        """(variance / fan-in) G_ij of every pair of (pooled) pixels that a readout has a weight for, as the
+        blocks of one (N n, N n) array, without the output's bias."""
         (slots,) = self.receptive.windows
         apart = Receptive(slots[:, None], self.receptive.pools)
-        each = KernelMap(apart, self.variance / len(slots), self.activation)
-        n = kernel.v_col.shape[1]
-        return mirrored(each.value(kernel)).reshape(len(slots), n, len(slots), n)
+        return KernelMap(apart, self.variance / len(slots), self.activation)
+
+    def blocks(self, kernel: Kernel) -> Array:
+        """The values of `apart`, (N, n, N, n)."""
+        slots, n = self.receptive.fan_in, kernel.v_col.shape[1]
+        return mirrored(self.apart.value(kernel)).reshape(slots, n, slots, n)
 
     def value(self, kernel: Kernel) -> Array:
         """Q of a symmetric kernel, (P_out n, P_out n); the lower triangle is valid, the rest is not."""

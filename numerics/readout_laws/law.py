@@ -10,17 +10,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
-from scipy.linalg.blas import dsyrk
+from scipy.linalg import solve_triangular
 
 from numerics.kernels.kernel_maps import KernelMap
 from numerics.kernels.preactivations import Kernel
-from numerics.machine.dense import mirrored
 from numerics.problem import Problem
 
 Array = NDArray[np.float64]
@@ -37,16 +34,18 @@ class ReadoutLaw(ABC):
     ----------
     name : str
         What `theory=` calls it.
-    squares : (float, float)
-        n x n arrays that a data term holds at once, beside the inputs and twice their number: when it is
-        made, and later at the adjoint.
-    cubes : float
-        Multiplications of a data term, over n^3.
     """
 
     name: ClassVar[str]
-    squares: ClassVar[tuple[float, float]]
-    cubes: ClassVar[float]
+
+    @abstractmethod
+    def squares(self, pixels: int, outputs: int) -> tuple[float, float]:
+        """n x n arrays that a data term holds at once, beside the inputs and twice their number: when it is
+        made, and later at the adjoint. The readout has so many (pooled) pixels."""
+
+    @abstractmethod
+    def cubes(self, pixels: int, outputs: int) -> float:
+        """Multiplications of a data term, over n^3."""
 
     @abstractmethod
     def at(
@@ -69,8 +68,11 @@ class ReadoutLaw(ABC):
         """
 
     @abstractmethod
-    def alpha_slope(self, term: DataSummary, readout: KernelMap, problem: Problem, dQ: Array) -> float:
-        """d alpha/d(1/N) about infinite width, where `term` is, when Q_f moves along dQ (lower triangle)."""
+    def alpha_slope(
+        self, term: DataSummary, readout: KernelMap, kernel: Kernel, problem: Problem, dQ: Array
+    ) -> float:
+        """d alpha/d(1/N) about infinite width, where `term` and `kernel` are, when Q_f moves along dQ (lower
+        triangle)."""
 
     def refuse(self, problem: Problem) -> None:  # noqa: B027  (most laws have nothing to say)
         """Raise a ValueError with the remedy where this law does not describe the network or the data."""
@@ -102,14 +104,14 @@ class DataSummary:
     rounding : float
         Estimated relative error of alpha by rounding alone: unit roundoff times sum_i K_ii eps_i^2/(eps.y).
     coefficients : dict
-        Scalars of the law at this state, by name: none in mean field.
+        Numbers, or symmetric matrices, of the law at this state, by name: none in mean field.
     """
 
     eps: Array
     parts: dict[str, float]
     degrees_of_freedom: float
     rounding: float
-    coefficients: dict[str, float]
+    coefficients: dict[str, float | Array]
 
     @property
     def value(self) -> float:
@@ -139,100 +141,34 @@ class DataTerm(ABC):
         """What test points take from the training data; `kernel` is the one the term was made at."""
 
 
-@dataclass(frozen=True)
-class KernelTerm(DataTerm):
-    """A data term that knows the last layer through Q_f alone.
-
-    Attributes
-    ----------
-    H : (n, n) array
-        (q Q_f + sigma^2)^{-1}, in Fortran order with a valid upper triangle (the lower one of its transpose).
-    response, fluctuation : float
-        p and q of `numerics.readout_laws.finite_fan_in`; 1 in mean field, where H is K_f^{-1}.
-    within : (n, D) array or None
-        eps within the range of a singular Q_f, where H is given too; None where Q_f is regular.
-    """
-
-    summary: DataSummary
-    H: Array
-    response: float = 1.0
-    fluctuation: float = 1.0
-    within: Array | None = None
-
-    @property
-    def eps(self) -> Array:
-        return self.summary.eps
-
-    @property
-    def pulling(self) -> Array:
-        """(n, D): the part of eps that the kernel can answer to."""
-        return self.eps if self.within is None else self.within
-
-    @cached_property
-    def A(self) -> Array:
-        """A = -2 dPsi/dQ_f = p sum_c eps_c eps_c^T - D q H, lower triangle valid; mean field: Eq. (5)."""
-        weight = -self.fluctuation * self.eps.shape[1]
-        return dsyrk(self.response, self.pulling, beta=weight, c=self.H, lower=0).T
+class OutputLaw(ABC):
+    """The output at test points, given the last hidden layer's kernel between them and the training data."""
 
     @abstractmethod
-    def tangent(self, dQ: Array) -> tuple[Array, Array]:
-        """(deps, dA) when Q_f moves along the symmetric dQ, whose lower triangle is read."""
+    def mean(self, readout: KernelMap, cross: Kernel) -> Array:
+        """(m, D)."""
 
-    def slopes(self, readout: KernelMap, kernel: Kernel) -> tuple[Array, Array]:
-        return readout.adjoints(kernel, self.A)
-
-    def slope_tangents(self, readout: KernelMap, kernel: Kernel, moving: Kernel) -> tuple[Array, Array]:
-        dA = self.tangent(readout.tangent(kernel, moving))[1]
-        return readout.adjoint_tangents(kernel, moving, self.A, dA)
-
-    def output_law(self, readout: KernelMap, kernel: Kernel, problem: Problem) -> OutputLaw:
-        observed = np.flatnonzero(problem.observed)
-        K_f = mirrored(readout.value(kernel))[np.ix_(observed, observed)]
-        K_f *= self.fluctuation
-        K_f[np.diag_indices(len(observed))] += problem.noise_variance[observed]
-        factor = cholesky(K_f, lower=True, overwrite_a=True, check_finite=False)
-        return OutputLaw(self.response * self.eps, self.fluctuation, factor, observed)
+    @abstractmethod
+    def covariance(self, readout: KernelMap, cross: Kernel, own: Kernel) -> tuple[Array, Array]:
+        """(m, m), the same of every output, or (D, m, D, m); and what rounding may have done to the variances
+        (m,)."""
 
 
-@dataclass(frozen=True)
-class OutputLaw:
-    """The output at test points, given kernels between them and the training inputs.
+def conditional(factor: Array, cross: Array, own: Array) -> tuple[Array, Array]:
+    """own - cross H cross^T and what rounding may have done to its diagonal.
 
-    f_bar_* = Q_*t p eps and Cov f_* = q Q_** - q^2 Q_*t H Q_t* with H = (q Q_f + sigma^2)^{-1}; in mean field
-    p = q = 1 and H = K_f^{-1}.
+    Whatever the data take away is a sum of squares, so that rounding alone can make a variance negative:
+    by about its unit times Q_** and times |K_f^{1/2} w|^2, w the weights of the regression on the data.
 
-    Attributes
+    Parameters
     ----------
-    weights : (n, D) array
-        p eps.
-    fluctuation : float
-        q.
-    factor : (observed, observed) array
-        Lower Cholesky factor of q Q_f + sigma^2, over the data that are observed.
-    observed : array of int
-        Their positions.
+    factor : (k, k) array
+        Lower Cholesky factor of H^{-1}, over the data that are observed.
+    cross, own : (m, k), (m, m) arrays
     """
-
-    weights: Array
-    fluctuation: float
-    factor: Array
-    observed: NDArray[np.intp]
-
-    def mean(self, cross: Array) -> Array:
-        """(m, D) of Q_*t (m, n)."""
-        return cross @ self.weights
-
-    def covariance(self, cross: Array, own: Array) -> tuple[Array, Array]:
-        """Of Q_*t (m, n) and Q_** (m, m): the covariance, and what rounding may have done to the variances.
-
-        Whatever the data take away is a sum of squares, so that rounding alone can make a variance negative:
-        by about its unit times Q_** and times |K_f^{1/2} w|^2, w the weights of the regression on the data.
-        """
-        whitened = solve_triangular(
-            self.factor, self.fluctuation * cross[:, self.observed].T, lower=True, check_finite=False
-        )
-        covariance = self.fluctuation * own - whitened.T @ whitened
-        weights = solve_triangular(self.factor, whitened, lower=True, trans=1, check_finite=False)
-        scale = float(np.einsum("ik,ik->i", self.factor, self.factor).max(initial=0.0))
-        lost = self.fluctuation * np.diagonal(own) + scale * np.sum(weights**2, axis=0)
-        return (covariance + covariance.T) / 2, np.finfo(float).eps * lost
+    whitened = solve_triangular(factor, cross.T, lower=True, check_finite=False)
+    covariance = own - whitened.T @ whitened
+    weights = solve_triangular(factor, whitened, lower=True, trans=1, check_finite=False)
+    scale = float(np.einsum("ik,ik->i", factor, factor).max(initial=0.0))
+    lost = np.diagonal(own) + scale * np.sum(weights**2, axis=0)
+    return (covariance + covariance.T) / 2, np.finfo(float).eps * lost

@@ -8,18 +8,26 @@ infinite noise says nothing: it drops out of every sum.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
-from scipy.linalg.blas import dsymm
+from scipy.linalg import cholesky, lapack
+from scipy.linalg.blas import dsymm, dsyrk
 
 from numerics.kernels.kernel_maps import KernelMap
 from numerics.kernels.preactivations import Kernel
 from numerics.machine import parallel
 from numerics.machine.dense import congruence, mirrored, symmetric_product
 from numerics.problem import Problem
-from numerics.readout_laws.law import DataSummary, KernelTerm, NotPositiveDefinite, ReadoutLaw
+from numerics.readout_laws.law import (
+    DataSummary,
+    DataTerm,
+    NotPositiveDefinite,
+    OutputLaw,
+    ReadoutLaw,
+    conditional,
+)
 
 Array = NDArray[np.float64]
 
@@ -28,8 +36,12 @@ class MeanField(ReadoutLaw):
     """Sharp readout kernel."""
 
     name = "mean_field"
-    squares = (2, 2)
-    cubes = 0.45
+
+    def squares(self, pixels: int, outputs: int) -> tuple[float, float]:
+        return 2.0, 2.0
+
+    def cubes(self, pixels: int, outputs: int) -> float:
+        return 0.45
 
     def at(
         self,
@@ -44,14 +56,39 @@ class MeanField(ReadoutLaw):
             return within_range(Q, problem.targets, problem.noise_variance, basis)
         return mean_field(Q, problem.targets, problem.noise_variance)
 
-    def alpha_slope(self, term: DataSummary, readout: KernelMap, problem: Problem, dQ: Array) -> float:
+    def alpha_slope(
+        self, term: DataSummary, readout: KernelMap, kernel: Kernel, problem: Problem, dQ: Array
+    ) -> float:
         """-tr(eps^T dQ eps) / y.y."""
         return -quadratic_form(dQ, term.eps) / problem.target_norm2
 
 
 @dataclass(frozen=True)
-class MeanFieldTerm(KernelTerm):
-    """Psi with H = K_f^{-1}."""
+class MeanFieldTerm(DataTerm):
+    """Psi with H = K_f^{-1}.
+
+    Attributes
+    ----------
+    H : (n, n) array
+        In Fortran order with a valid upper triangle (the lower one of its transpose).
+    within : (n, D) array or None
+        eps within the range of a singular Q_f, where H is given too; None where Q_f is regular.
+    """
+
+    summary: DataSummary
+    H: Array
+    within: Array | None = None
+
+    @property
+    def pulling(self) -> Array:
+        """(n, D): the part of eps that the kernel can answer to."""
+        return self.summary.eps if self.within is None else self.within
+
+    @cached_property
+    def A(self) -> Array:
+        """A = -2 dPsi/dQ_f = sum_c eps_c eps_c^T - D K_f^{-1}, Eq. (5); lower triangle valid."""
+        outputs = self.summary.eps.shape[1]
+        return dsyrk(1.0, self.pulling, beta=-outputs, c=self.H, lower=0).T
 
     def tangent(self, dQ: Array) -> tuple[Array, Array]:
         """deps = -K_f^{-1} dQ eps and dA = deps eps^T + eps deps^T + D K_f^{-1} dQ K_f^{-1}."""
@@ -64,6 +101,44 @@ class MeanFieldTerm(KernelTerm):
         dA += outer
         dA += outer.T
         return deps, dA
+
+    def slopes(self, readout: KernelMap, kernel: Kernel) -> tuple[Array, Array]:
+        return readout.adjoints(kernel, self.A)
+
+    def slope_tangents(self, readout: KernelMap, kernel: Kernel, moving: Kernel) -> tuple[Array, Array]:
+        dA = self.tangent(readout.tangent(kernel, moving))[1]
+        return readout.adjoint_tangents(kernel, moving, self.A, dA)
+
+    def output_law(self, readout: KernelMap, kernel: Kernel, problem: Problem) -> MeanFieldOutput:
+        observed = np.flatnonzero(problem.observed)
+        K_f = mirrored(readout.value(kernel))[np.ix_(observed, observed)]
+        K_f[np.diag_indices(len(observed))] += problem.noise_variance[observed]
+        factor = cholesky(K_f, lower=True, overwrite_a=True, check_finite=False)
+        return MeanFieldOutput(self.summary.eps, factor, observed)
+
+
+@dataclass(frozen=True)
+class MeanFieldOutput(OutputLaw):
+    """f_bar_* = Q_*t eps and Cov f_* = Q_** - Q_*t K_f^{-1} Q_t*.
+
+    Attributes
+    ----------
+    eps : (n, D) array
+    factor : (k, k) array
+        Lower Cholesky factor of K_f, over the data that are observed.
+    observed : array of int
+        Their positions.
+    """
+
+    eps: Array
+    factor: Array
+    observed: NDArray[np.intp]
+
+    def mean(self, readout: KernelMap, cross: Kernel) -> Array:
+        return readout.cross(cross) @ self.eps
+
+    def covariance(self, readout: KernelMap, cross: Kernel, own: Kernel) -> tuple[Array, Array]:
+        return conditional(self.factor, readout.cross(cross)[:, self.observed], readout.cross(own))
 
 
 def mean_field(Q: Array, y: Array, noise_variance: Array) -> MeanFieldTerm:
@@ -86,7 +161,7 @@ def mean_field(Q: Array, y: Array, noise_variance: Array) -> MeanFieldTerm:
     some = np.flatnonzero(observed)
     part = _all_observed(Q[np.ix_(some, some)].copy(), y[some], noise_variance[some])
     eps = np.zeros_like(y)
-    eps[some] = part.eps
+    eps[some] = part.summary.eps
     H = np.zeros(Q.shape, order="F")
     H[np.ix_(some, some)] = part.H
     return MeanFieldTerm(replace(part.summary, eps=eps), H)
@@ -114,7 +189,7 @@ def within_range(Q: Array, y: Array, noise_variance: Array, basis: Array) -> Mea
         "fit": part.summary.parts["fit"] + 0.5 * float(np.sum(outside**2)),
         "complexity": part.summary.parts["complexity"] + y.shape[1] * float(np.log(std).sum()),
     }
-    within = basis @ part.eps
+    within = basis @ part.summary.eps
     H = congruence(basis, mirrored(part.H.T)) / (std * std.T)
     summary = replace(part.summary, eps=(within + outside) / std, parts=parts)
     return MeanFieldTerm(summary, np.asfortranarray(H), within=within / std)

@@ -80,7 +80,7 @@ class Plan:
     method: str = COLLAPSED
     length: float = 1.2
     thin: int = 1
-    tuning: int = 25
+    tuning: int = 20
     pooled: bool = False
     langevin: Langevin = field(default_factory=Langevin)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ CHECKPOINT_SECONDS = 60.0
 REPORT_SECONDS = 0.5
 REFERENCES = ("auto", "eos", "pooled", "prior")
 PRECISIONS = ("auto", "single", "double")
-TUNING = 20
 
 
 class SamplingError(RuntimeError):
@@ -215,13 +214,12 @@ def _begun(problem: Problem, settings: _Settings) -> tuple[Run, list[str]]:
         COLLAPSED if settings.method == "auto" else settings.method,
         settings.length,
         settings.thin,
-        TUNING,
         pooled=root is None and settings.reference in ("auto", "pooled") and settings.method != LANGEVIN,
         langevin=settings.langevin,
     )
     if settings.method == "auto":
         method, why = choice.method_of(plan, states[-1], spare)
-        plan = Plan(posterior, method, plan.length, plan.thin, plan.tuning, plan.pooled, plan.langevin)
+        plan = replace(plan, method=method)
         notes.append(f"method {method}: {why}")
     joint = Joint(posterior)
     if plan.method != COLLAPSED:

@@ -28,7 +28,6 @@ Array = NDArray[np.float64]
 FORMAT = "feature-eos solution"
 VERSION = 4  # before it a state was one flat list, and 1 to 3 were never released
 NUMBERS = ("residual", "degrees_of_freedom", "rounding", "chi_width")
-GROUPS = ("parts", "coefficients")
 
 
 def write(
@@ -47,7 +46,7 @@ def write(
         "parts": data.parts,
         "degrees_of_freedom": data.degrees_of_freedom,
         "rounding": data.rounding,
-        "coefficients": data.coefficients,
+        "coefficients": {name: np.asarray(value).tolist() for name, value in data.coefficients.items()},
         **{name: value.name if isinstance(value, Status) else value for name, value in found.items()},
     }
     arrays: dict[str, Any] = {
@@ -101,9 +100,8 @@ def _parts(arrays: Mapping[str, Array], header: dict[str, Any]) -> dict[str, Any
     _refuse_what_does_not_fit(equations, arrays)
     if header["status"] not in Status.__members__:
         raise ValueError(f"status={header['status']!r} is unknown")
-    groups = {
-        name: {str(key): _number(value, name) for key, value in header[name].items()} for name in GROUPS
-    }
+    parts = {str(key): _number(value, "parts") for key, value in header["parts"].items()}
+    coefficients = {str(key): _coefficient(value) for key, value in header["coefficients"].items()}
     numbers = {name: _number(header[name], name) for name in NUMBERS}
     return {
         "problem": problem,
@@ -115,10 +113,10 @@ def _parts(arrays: Mapping[str, Array], header: dict[str, Any]) -> dict[str, Any
             KL_terms=tuple(_number(term, "KL_terms") for term in header["KL_terms"]),
             data=DataSummary(
                 arrays["eps"],
-                groups["parts"],
+                parts,
                 numbers["degrees_of_freedom"],
                 numbers["rounding"],
-                groups["coefficients"],
+                coefficients,
             ),
         ),
         "status": Status[header["status"]],
@@ -160,6 +158,14 @@ def _number(value: Any, name: str) -> float:
     if type(value) is float or (type(value) is int and abs(value) < 2**1023):
         return float(value)
     raise ValueError(f"{name}={in_short(value)} is no number")
+
+
+def _coefficient(value: Any) -> float | Array:
+    """A number, or a symmetric matrix."""
+    if not isinstance(value, list):
+        return _number(value, "coefficients")
+    rows = [[_number(entry, "coefficients") for entry in row] for row in value]
+    return np.array(rows)
 
 
 def network_header(net: Network) -> dict[str, Any]:

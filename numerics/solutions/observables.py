@@ -64,7 +64,7 @@ class Observables(ABC):
 
     @property
     def theory(self) -> str:
-        """The law of the readout: "mean_field" or "finite_fan_in"."""
+        """The law of the readout, one of `numerics.THEORIES`."""
         return self.equations.law.name
 
     @property
@@ -167,8 +167,8 @@ class Observables(ABC):
             return problem.targets - problem.noise_variance[:, None] * eps
         layers = self.equations.layers(self.state)
         data = self.equations.data_term(layers, problem.inverse_widths[-1])
-        law = data.output_law(self.equations.readout, layers[-1].kernel, problem)
-        return law.mean(mirrored(self.equations.readout.value(layers[-1].kernel)))
+        readout, kernel = self.equations.readout, layers[-1].kernel
+        return data.output_law(readout, kernel, problem).mean(readout, kernel)
 
     @property
     def Q_f(self) -> Array:
@@ -243,13 +243,15 @@ class Observables(ABC):
         return self.degrees_of_freedom / self.problem.readout_fan_in
 
     @property
-    def response(self) -> float:
-        """p of a readout of finite fan-in; 1 in mean field."""
+    def response(self) -> float | Array:
+        """p of a readout of finite fan-in, (N D, N D) over (pixel or pooled pixel, output), the output
+        fastest, or a number where that is one by one; 1 in mean field."""
         return self.point.data.coefficients.get("response", 1.0)
 
     @property
-    def fluctuation(self) -> float:
-        """q of a readout of finite fan-in, second moment of a weight over its prior's; 1 in mean field."""
+    def fluctuation(self) -> float | Array:
+        """q of a readout of finite fan-in, second moments of a channel's weights over their prior's, as
+        `response`; 1 in mean field."""
         return self.point.data.coefficients.get("fluctuation", 1.0)
 
     @cached_property

@@ -26,7 +26,7 @@ from numerics.gaussian.theory import Theory
 from numerics.kernels.preactivations import HiddenKernel, InputKernel, Kernel
 from numerics.machine.dense import symmetrise
 from numerics.readout_laws.law import OutputLaw
-from numerics.solutions.predictive import Law, warn_of_lost_variances
+from numerics.solutions.predictive import JointLaw, Law, warn_of_lost_variances
 
 Array = NDArray[np.float64]
 
@@ -75,26 +75,31 @@ class Predictor:
     def mean(self, X: Array) -> Array:
         """f_bar, shape (m, D)."""
         readout = self.theory.readout
-        chunks = [self.output.mean(readout.cross(self._below_readout(chunk)[0])) for chunk in _chunks(X)]
+        chunks = [self.output.mean(readout, self._below_readout(chunk)[0]) for chunk in _chunks(X)]
         return np.concatenate(chunks)
 
-    def law(self, X: Array) -> Law:
+    def law(self, X: Array) -> Law | JointLaw:
         """Mean and full covariance."""
-        mean, covariance, rounding = self._law(X)
-        warn_of_lost_variances(np.diagonal(covariance), rounding)
-        return Law(mean, covariance)
+        law, rounding = self._law(X)
+        warn_of_lost_variances(_least(law.variances), rounding)
+        return law
 
     def mean_and_variance(self, X: Array) -> tuple[Array, Array]:
-        """Mean (m, D) and latent variance (m,), a chunk of test points at a time."""
-        means, covariances, roundings = zip(*map(self._law, _chunks(X)), strict=True)
-        variance, rounding = np.concatenate(list(map(np.diagonal, covariances))), np.concatenate(roundings)
-        warn_of_lost_variances(variance, rounding)
+        """Mean (m, D) and latent variance, (m,) or (m, D), a chunk of test points at a time."""
+        laws, roundings = zip(*map(self._law, _chunks(X)), strict=True)
+        variance = np.concatenate([law.variances for law in laws])
+        rounding = np.concatenate(roundings)
+        warn_of_lost_variances(_least(variance), rounding)
         # what is lost in rounding may be negative, and is at most so large
-        return np.concatenate(means), np.where(variance > 0, variance, rounding)
+        lost = rounding if variance.ndim == 1 else rounding[:, None]
+        return np.concatenate([law.mean for law in laws]), np.where(variance > 0, variance, lost)
 
-    def _law(self, X: Array) -> tuple[Array, Array, Array]:
-        cross, own = map(self.theory.readout.cross, self._below_readout(X))
-        return self.output.mean(cross), *self.output.covariance(cross, own)
+    def _law(self, X: Array) -> tuple[Law | JointLaw, Array]:
+        readout = self.theory.readout
+        cross, own = self._below_readout(X)
+        mean = self.output.mean(readout, cross)
+        covariance, rounding = self.output.covariance(readout, cross, own)
+        return (Law if covariance.ndim == 2 else JointLaw)(mean, covariance), rounding
 
     def hidden(self, X: Array) -> Iterator[TestKernels]:
         """Kernels of the hidden layers above the first, from below."""
@@ -146,6 +151,11 @@ class Predictor:
 def _moving(layer: Layer) -> Triangular:
     assert isinstance(layer.root, Triangular)  # of every layer above the first
     return layer.root
+
+
+def _least(variances: Array) -> Array:
+    """(m,): over the outputs, where they differ."""
+    return variances if variances.ndim == 1 else variances.min(axis=1)
 
 
 def _chunks(X: Array) -> Iterator[Array]:

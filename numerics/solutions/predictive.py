@@ -33,6 +33,11 @@ class Law:
     mean: Array
     covariance: Array
 
+    @property
+    def variances(self) -> Array:
+        """(m,)."""
+        return np.diagonal(self.covariance)
+
     def sample(self, count: int, noise: float, rng: np.random.Generator) -> Array:
         """(m, D, count) draws, independent between outputs, of the output plus noise of that variance.
 
@@ -43,6 +48,40 @@ class Law:
         root = (U * np.sqrt(np.maximum(values, 0.0) + noise)) @ U.T
         draws = rng.standard_normal((m, outputs * count))
         return self.mean[:, :, None] + (root @ draws).reshape(m, outputs, count)
+
+
+@dataclass(frozen=True)
+class JointLaw:
+    """A Gaussian over m inputs and D outputs.
+
+    Attributes
+    ----------
+    mean : (m, D) array
+    joint : (D, m, D, m) array
+        Covariance of the latent output: in the field of the data outputs are not independent.
+    """
+
+    mean: Array
+    joint: Array
+
+    @property
+    def covariance(self) -> Array:
+        """(m, m), or (D, m, m) of each output."""
+        each = np.array([self.joint[d, :, d] for d in range(len(self.joint))])
+        return each[0] if len(each) == 1 else each
+
+    @property
+    def variances(self) -> Array:
+        """(m, D)."""
+        return np.einsum("dmdm->md", self.joint)
+
+    def sample(self, count: int, noise: float, rng: np.random.Generator) -> Array:
+        """(m, D, count) draws, of the output plus noise of that variance."""
+        m, outputs = self.mean.shape
+        values, U = np.linalg.eigh(self.joint.reshape(outputs * m, outputs * m))
+        root = (U * np.sqrt(np.maximum(values, 0.0) + noise)) @ U.T
+        draws = (root @ rng.standard_normal((outputs * m, count))).reshape(outputs, m, count)
+        return self.mean[:, :, None] + draws.transpose(1, 0, 2)
 
 
 class OutputLaw(Protocol):

@@ -16,7 +16,7 @@ from numerics.problem import Problem
 from numerics.solutions import archive, summary
 from numerics.solutions.observables import Observables
 from numerics.solutions.prediction import Predictor, TestKernels
-from numerics.solutions.predictive import Law, Predictive
+from numerics.solutions.predictive import OutputLaw, Predictive
 from numerics.solving.outcome import Outcome, Status
 
 Array = NDArray[np.float64]
@@ -94,7 +94,7 @@ class Solution(Observables, Predictive):
     def _output_mean(self, X: Array) -> Array:
         return self._predictor().mean(X)
 
-    def _output_law(self, X: Array) -> Law:
+    def _output_law(self, X: Array) -> OutputLaw:
         return self._predictor().law(X)
 
     def _output_variance(self, X: Array) -> tuple[Array, Array]:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
+import numpy as np
+from numpy.typing import NDArray
+
 from numerics.activations import named
 from numerics.network import Network
 from numerics.pixels import Receptive
 from numerics.solutions.observables import Observables
+
+Array = NDArray[np.float64]
 
 LOAD_WORTH_A_NOTE = 0.1
 ROUNDING_WORTH_A_NOTE = 1e-7
@@ -75,6 +80,11 @@ def _path_cells(solutions: Sequence[Observables]) -> list[list[str]]:
     ]
 
 
+def _mean_weight(value: float | Array) -> float:
+    """A number, or the mean of a matrix's diagonal."""
+    return value if isinstance(value, float) else float(np.mean(np.diagonal(value)))
+
+
 def _heading(sol: Observables) -> str:
     return f"Solution of the equations of state: {sol.status.name.lower().replace('_', ' ')}"
 
@@ -84,7 +94,9 @@ def _rows(sol: Observables) -> Iterator[tuple[str, str]]:
     yield "prior", _prior(sol.problem.net)
     yield "data", _data(sol)
     if sol.theory != "mean_field":
-        numbers = ", ".join(f"{name} {value:.4g}" for name, value in sol.point.data.coefficients.items())
+        numbers = ", ".join(
+            f"{name} {_mean_weight(value):.4g}" for name, value in sol.point.data.coefficients.items()
+        )
         yield "theory", f"{sol.theory}: {numbers}" if numbers else sol.theory
     yield "alpha", f"{sol.alpha:.6g} (Gaussian process: {sol.gp.alpha:.6g})"
     yield "Sigma", f"largest eigenvalue {sol.overlap_eigenvalues[0]:.4g} times the prior's"

@@ -33,6 +33,7 @@ LONGEST_STEP = 4.0  # largest change of theta (Frobenius) per step
 DECREASE, SLOPE = 1e-4, 0.9  # Wolfe's conditions: of the slope's promise, and of the slope that may be left
 TRIALS = 20  # along one line
 ROUNDING = 1e-13  # of F's terms: differences that F does not show, where slopes decide
+FURTHEST = 350.0  # apart that logarithms of eigenvalues are told: sinh overflows beyond 700
 IDLE = 20  # steps in a row that lower neither F nor the slope
 SEEN = 1e3  # of those: a change that shows how F bends
 FLAT = 1e-10  # cosine of a step with the slope: no descent
@@ -222,7 +223,7 @@ def _slope(state: LayerState, E: LayerState) -> LayerState:
     """dF/dtheta over N/2: between eigenvectors of theta, E times sinh(d)/d of half their eigenvalues'
     difference d, by the derivative of the exponential."""
     t, U = eigh(state.theta)
-    d = np.subtract.outer(t, t) / 2
+    d = np.clip(np.subtract.outer(t, t) / 2, -FURTHEST, FURTHEST)
     ratio = np.ones_like(d)
     np.divide(np.sinh(d), d, out=ratio, where=np.abs(d) > 1e-8)
     return LayerState(product(U, product(ratio * product(U.T, product(E.theta, U)), U.T)), E.mu)

@@ -26,7 +26,14 @@ WIDE = np.random.default_rng(1).standard_normal((150, 600))
 RUNS = {
     "two-layer CNN": (cnn(300), TEACHER.X, TEACHER.y, {}),
     "finite fan-in": (fcn(300), FLAT, np.tanh(FLAT[:, 0]), {"theory": "finite_fan_in"}),
-    "pixels looked at": (cnn(300), TEACHER.X[:, :2, :5], TEACHER.y, {"theory": "finite_fan_in"}),
+    "pixels looked at": (cnn(300), TEACHER.X[:, :2, :5], TEACHER.y, {"theory": "scalar_fan_in"}),
+    "pixels of a readout": (cnn(300), TEACHER.X[:, :4, :5], TEACHER.y, {"theory": "finite_fan_in"}),
+    "pixels and outputs": (
+        cnn(300),
+        TEACHER.X[:120, :3, :5],
+        np.tanh(TEACHER.X[:120, 0, :2]),
+        {"theory": "finite_fan_in"},
+    ),
     "pooling": (cnn(300, readout="global_pooling"), TEACHER.X, TEACHER.y, {}),
     "few secants": (fcn((3000, 3000)), FLAT, np.tanh(FLAT[:, 0]), {}),
     "many secants": (fcn((30, 30)), FLAT, 10 * np.tanh(FLAT[:, 0]), {}),
@@ -52,7 +59,7 @@ def test_memory_is_that_of_the_arrays_alive_at_once(name):
         counted = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    sizes = Sizes.of(net, len(X), *sol.problem.input_shape)
+    sizes = Sizes.of(net, len(X), *sol.problem.input_shape, sol.problem.outputs)
     ours = (peak_memory(sizes, sol.gradients, LAWS[sol.theory]) - BUFFERS) / FRAGMENTS
     assert ours == pytest.approx(counted, rel=0.3)
 

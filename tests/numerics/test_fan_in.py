@@ -1,4 +1,4 @@
-"""A readout of finite fan-in: its two scalars, its gradient, its limits, and what it refuses."""
+"""A readout of finite fan-in that sees one kernel: p and q over outputs, gradient, limits."""
 
 import math
 
@@ -10,24 +10,36 @@ from small_problems import symmetric
 from states import direction, moved, off_the_solution, theory_of
 
 from numerics import cnn, datasets, fcn, load, solve, solve_path
-from numerics.readout_laws.finite_fan_in import finite_fan_in
+from numerics.readout_laws.fan_in import one_kernel
 from numerics.readout_laws.mean_field import mean_field
+from numerics.readout_laws.noise_root import NoiseRoot
 from numerics.readout_laws.spectrum import Spectrum
 
 LAW = "finite_fan_in"
-ALIKE = [name for name in NETWORKS if "pool" not in name]
+FAN_IN, OUTPUTS = "numerics/readout_laws/fan_in.py", "numerics/readout_laws/outputs.py"
+COUPLED = "numerics/readout_laws/coupled.py"
 
 
-def kernel_and_target(n=30, rank=30, seed=0):
+def kernel_and_target(n=30, rank=30, seed=0, outputs=1):
     rng = np.random.default_rng(seed)
     Z = rng.standard_normal((n, rank)) * np.geomspace(1, 0.1, rank)
-    return Z @ Z.T / rank, rng.standard_normal((n, 1))
+    return Z @ Z.T / rank, rng.standard_normal((n, outputs))
+
+
+def term_of(Q, y, P, noise=0.1, bias=0.0):
+    """Psi of a readout whose kernel is Q + bias."""
+    return one_kernel(np.tril(Q + bias), y, NoiseRoot(np.full(len(Q), noise), bias), P, bias)
+
+
+def numbers(term):
+    """p and q of one output."""
+    return term.p[0, 0], term.q[0, 0]
 
 
 def test_the_two_scalars_and_the_learned_variance_of_a_small_cnn():
-    """Numbers by an independent code, within 1 to 5 % of exact posterior sampling at these loads."""
+    """Numbers by an independent code: one pair for all pixels."""
     data = datasets.make_linear_cnn(200, 4, 16)
-    path = solve_path(cnn(1), data.X, data.y, 0.1, widths=[320, 160, 80, 40], theory=LAW)
+    path = solve_path(cnn(1), data.X, data.y, 0.1, widths=[320, 160, 80, 40], theory="scalar_fan_in")
     np.testing.assert_allclose(path.alpha, [0.3061, 0.3124, 0.3287, 0.3671], atol=5e-5)
     learned = [data.w_star @ sol.overlap_ratio @ data.w_star for sol in path]
     np.testing.assert_allclose(learned, [1.1145, 1.2282, 1.4562, 1.9092], atol=5e-5)
@@ -62,14 +74,14 @@ def test_the_two_scalars_and_the_learned_variance_of_a_small_cnn():
 def test_psi_is_a_saddle_in_p_and_q(P):
     """Its first derivatives in p and q, by differences of the printed expression, vanish."""
     Q, y = kernel_and_target()
-    term = finite_fan_in(np.tril(Q), y, 0.1, P)
+    term = term_of(Q, y, P)
 
     def psi(p, q):
         fit = 0.5 * y[:, 0] @ np.linalg.solve(0.1 * np.eye(30) + p * Q, y[:, 0])
         complexity = 0.5 * np.linalg.slogdet(0.1 * np.eye(30) + q * Q)[1]
         return fit + complexity + P / 2 * (q - q / p - np.log(p))
 
-    p, q, h = term.response, term.fluctuation, 1e-5
+    (p, q), h = numbers(term), 1e-5
     assert 0 < p < 1
     assert q > p
     assert term.value == pytest.approx(psi(p, q), rel=1e-12)
@@ -79,58 +91,57 @@ def test_psi_is_a_saddle_in_p_and_q(P):
 
 
 @breaks(
-    "numerics/readout_laws/finite_fan_in.py",
-    "np.sqrt(noise + q * values)",
-    "np.sqrt(noise + p * values)",
-    "fluctuations with kernel p Q",
-    case="20.0",
+    FAN_IN, "eps @ self.p @ eps.T - gram", "eps @ eps.T - gram", "pull of the fit without p", case="20.0-1"
 )
+@breaks(FAN_IN, "np.sum(each / (1.0", "np.sum(1.0 / (1.0", "fluctuations without q", case="20.0-1")
 @breaks(
-    "numerics/readout_laws/finite_fan_in.py",
-    "(projected / (noise + p *",
-    "(projected / (noise + q *",
-    "discrepancy with kernel q Q",
-    case="20.0",
+    FAN_IN,
+    "eps = noise.up(U @ coupled.eps(p))",
+    "eps = noise.up(U @ coupled.eps(q))",
+    "eps by q",
+    case="20.0-1",
 )
+@pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("P", [3.0, 20.0, 200.0])
-def test_pull_on_the_kernel_by_differences_of_order_two(P):
-    Q, y = kernel_and_target()
+def test_pull_on_the_kernel_by_differences_of_order_two(P, outputs):
+    Q, y = kernel_and_target(outputs=outputs)
     root = np.linalg.cholesky(Q)
     direction = root @ symmetric(np.random.default_rng(1), 30) @ root.T  # Q + h direction stays positive
-    lower = np.tril(finite_fan_in(np.tril(Q), y, 0.1, P).A)
-    A = lower + np.tril(lower, -1).T
-    slope = -0.5 * np.sum(A * direction)
+    slope = -0.5 * np.sum(term_of(Q, y, P).A * direction)
 
     def value(h):
-        return finite_fan_in(np.tril(Q + h * direction), y, 0.1, P).value
+        return term_of(Q + h * direction, y, P).value
 
     errors = [abs((value(h) - value(-h)) / (2 * h) - slope) for h in (0.02, 0.01)]
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
+    # eps is what alpha and the pull are made of, by the response
+    term = term_of(Q, y, P)
+    gap = y - 0.1 * term.summary.eps - Q @ term.summary.eps @ term.p
+    assert np.abs(gap).max() < 1e-10
 
 
+@breaks(OUTPUTS, "h * (1.0 - values[:, None] * each * h)", "h", "T without H's answer", case="20.0-1")
 @breaks(
-    "numerics/readout_laws/finite_fan_in.py",
-    "/ P * noise * float(",
-    "/ P * float(",
-    "dp without sigma^2",
-    case="20.0",
+    OUTPUTS,
+    "moved + self.dQ @ self.eps @ self.p",
+    "moved + self.dQ @ self.eps",
+    "deps without p",
+    case="20.0-1",
 )
-@breaks(
-    "numerics/readout_laws/finite_fan_in.py",
-    "q_fixed + q_slope * p_fixed",
-    "q_fixed",
-    "dq without its response to dp",
-    case="20.0",
-)
+@breaks(COUPLED, "half + half.T + p @ dM @ p", "half + half.T", "q without dM", case="20.0-1")
+@breaks(FAN_IN, "+ eps @ dp @ eps.T", "", "the pull without dp", case="20.0-1")
+@breaks(FAN_IN, "turned * h * (1.0", "turned * (1.0", "the change of q H", case="20.0-1")
+@pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("P", [3.0, 20.0, 200.0])
-def test_change_of_the_pull_by_differences_of_order_two(P):
-    """p and q answer too."""
-    Q, y = kernel_and_target()
+def test_change_of_the_pull_by_differences_of_order_two(P, outputs):
+    """p and q answer too; a bias and unequal noise are in it."""
+    Q, y = kernel_and_target(outputs=outputs)
     root = np.linalg.cholesky(Q)
     direction = root @ symmetric(np.random.default_rng(1), 30) @ root.T
 
     def term(h):
-        return finite_fan_in(np.tril(Q + h * direction), y, 0.1, P)
+        noise = NoiseRoot(np.linspace(0.05, 0.2, 30), 0.3)
+        return one_kernel(np.tril(Q + 0.3 + h * direction), y, noise, P, 0.3)
 
     deps, dA = term(0).tangent(np.tril(direction))
     errors = []
@@ -138,22 +149,61 @@ def test_change_of_the_pull_by_differences_of_order_two(P):
         plus, minus = term(h), term(-h)
         errors.append(
             [
-                np.linalg.norm((plus.eps - minus.eps) / (2 * h) - deps),
-                np.linalg.norm(np.tril((plus.A - minus.A) / (2 * h) - dA)),
+                np.linalg.norm((plus.summary.eps - minus.summary.eps) / (2 * h) - deps),
+                np.linalg.norm((plus.A - minus.A) / (2 * h) - dA),
             ]
         )
     np.testing.assert_allclose(np.divide(*errors), 4, rtol=0.1)
 
 
+@breaks(
+    "numerics/readout_laws/noise_root.py",
+    "return float(np.log(diagonal).sum())",
+    "return 2.0 * float(np.log(diagonal).sum())",
+    "log det of the noise twice",
+)
 def test_infinite_fan_in_is_mean_field():
     Q, y = kernel_and_target()
-    sharp = mean_field(Q.copy(), y, np.full(30, 0.1))
+    sharp = mean_field(Q + 0.5, y, np.full(30, 0.1))
     errors = []
     for P in (1e4, 2e4):
-        term = finite_fan_in(np.tril(Q), y, 0.1, P)
-        errors.append(np.abs(term.eps - sharp.eps).max())
-        assert term.response == pytest.approx(1, abs=30 / P)
-    assert errors[0] / errors[1] == pytest.approx(2, rel=0.02)  # first order in 1/P
+        term = term_of(Q, y, P, bias=0.5)
+        errors.append([np.abs(term.summary.eps - sharp.summary.eps).max(), abs(term.value - sharp.value)])
+        assert numbers(term)[0] == pytest.approx(1, abs=30 / P)
+    np.testing.assert_allclose(np.divide(*errors), 2, rtol=0.02)  # first order in 1/P
+
+
+def test_three_outputs_are_those_of_an_independent_code():
+    """p, q, Psi and alpha; they commute, so that one basis of outputs decouples them."""
+    rng = np.random.default_rng(0)
+    B = rng.standard_normal((60, 100))
+    Y = rng.standard_normal((60, 1)) * [[1, 0.7, 0.2]] + 0.5 * rng.standard_normal((60, 3))
+    term = term_of(B @ B.T / 100, Y, 40.0)
+    q = [
+        [2.60463265, 1.51783119, 0.60461506],
+        [1.51783119, 1.54379762, 0.41954261],
+        [0.60461506, 0.41954261, 0.83961835],
+    ]
+    p = [
+        [0.57424685, 0.19363775, 0.07066486],
+        [0.19363775, 0.43963129, 0.04722493],
+        [0.07066486, 0.04722493, 0.38377080],
+    ]
+    np.testing.assert_allclose(term.q, q, atol=1e-8)
+    np.testing.assert_allclose(term.p, p, atol=1e-8)
+    assert term.value == pytest.approx(147.956247795, abs=1e-8)
+    assert np.sum(term.summary.eps * Y) / np.sum(Y**2) == pytest.approx(2.370486112, abs=1e-9)
+    np.testing.assert_allclose(term.p @ term.q, term.q @ term.p, atol=1e-12)
+
+
+def test_an_output_alone_is_the_scalar():
+    """Of two outputs of which one is zero, the other is what it is alone, but for what they share."""
+    Q, y = kernel_and_target()
+    both = term_of(Q, np.concatenate([y, np.zeros_like(y)], axis=1), 20.0)
+    alone = term_of(Q, y, 20.0)
+    np.testing.assert_allclose([both.p[0, 0], both.q[0, 0]], numbers(alone), rtol=1e-9)
+    np.testing.assert_allclose(both.q[0, 1], 0, atol=1e-12)
+    assert both.q[1, 1] == pytest.approx(both.p[1, 1], rel=1e-9)  # no target: q = p
 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 30.0])
@@ -169,11 +219,11 @@ def test_roots_from_both_ends_are_roots_and_unique_at_large_fan_in(scale, P):
         assert len(roots) == 1
 
 
-@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_gradient_of_the_whole_chain_by_differences_of_order_two(name):
     net, flat = NETWORKS[name]
     X, y = small(flat)
-    theory, x = theory_of(net, X, y[:, 0], 0.05, LAW)
+    theory, x = theory_of(net, X, y, 0.05, LAW)
     state = off_the_solution(theory)
     change = [direction(theory, 1)[0], *(layer.times(0.0) for layer in state[1:])]
 
@@ -185,15 +235,15 @@ def test_gradient_of_the_whole_chain_by_differences_of_order_two(name):
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
 
 
-@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_first_order_includes_the_fan_in(name):
     net, flat = NETWORKS[name]
     X, y = small(flat)
-    sol = solve(net, X, y[:, 0], 0.05, theory=LAW)
+    sol = solve(net, X, y, 0.05, theory=LAW)
     errors = []
     for scale in (1e3, 2e3):
         wide = net.with_widths([scale * width for width in net.widths])
-        found = solve(wide, X, y[:, 0], 0.05, theory=LAW, tol=1e-12).alpha
+        found = solve(wide, X, y, 0.05, theory=LAW, tol=1e-12).alpha
         errors.append(abs(found - sol.first_order.alpha(scale * net.width)))
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
 
@@ -230,7 +280,7 @@ def renormalised(Q_0, y, noise, P):
 
 def test_predictions_are_those_of_the_two_kernels(tmp_path):
     data = datasets.make_linear_cnn(40, 3, 5, n_test=6)
-    sol = solve(cnn(10), data.X, data.y, 0.1, theory=LAW)
+    sol = solve(cnn(10), data.X, data.y, 0.1, theory="scalar_fan_in")
     p, q = sol.response, sol.fluctuation
     both = np.concatenate([data.X, data.X_test])
     joint, _ = theory_of(cnn(10), both, np.ones(46), 0.1)
@@ -242,20 +292,16 @@ def test_predictions_are_those_of_the_two_kernels(tmp_path):
     H = np.linalg.inv(0.1 * np.eye(40) + q * K)
     np.testing.assert_allclose(cov, q * Q[40:, 40:] - q**2 * cross @ H @ cross.T, atol=1e-10)
     np.testing.assert_allclose(sol.predict(data.X), sol.f_bar, atol=1e-9)
-    assert sol.theory == LAW
+    assert sol.theory == "scalar_fan_in"
     sol.save(tmp_path / "sol.npz")
     np.testing.assert_array_equal(load(tmp_path / "sol.npz").predict(data.X_test), sol.predict(data.X_test))
 
 
-def test_what_two_scalars_cannot_say_is_refused():
+def test_what_one_pair_for_all_pixels_cannot_say_is_refused():
     X, y = small(False)
     pooled = cnn(11, readout="global_pooling")
-    for net, target, noise in (
-        (pooled, y[:, 0], 0.1),
-        (cnn(11), y, 0.1),
-        (cnn(11), y[:, 0], np.linspace(0.1, 0.2, 14)),
-    ):
-        with pytest.raises(ValueError, match="finite_fan_in"):
-            solve(net, X, target, noise, theory=LAW)
+    for net, noise in ((pooled, 0.1), (cnn(11), np.linspace(0.1, 0.2, 14))):
+        with pytest.raises(ValueError, match="theory='finite_fan_in'"):
+            solve(net, X, y, noise, theory="scalar_fan_in")
     with pytest.raises(ValueError, match="theory"):
         solve(cnn(11), X, y, 0.1, theory="sharp")

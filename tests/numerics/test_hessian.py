@@ -12,12 +12,12 @@ from numerics import ACTIVATIONS, fcn
 from numerics.gaussian.hessian import Hessian
 
 NOISE = 0.05
-SINGLE = {
-    f"{name}, finite fan-in": (net, flat, "finite_fan_in")
-    for name, (net, flat) in NETWORKS.items()
-    if "pool" not in name
+SINGLE = {f"{name}, finite fan-in": (net, flat, "finite_fan_in") for name, (net, flat) in NETWORKS.items()}
+RELU = {
+    f"{name}, ReLU, {law}": (net, flat, law)
+    for name, (net, flat) in RELU_NETWORKS.items()
+    for law in ("mean_field", "finite_fan_in")
 }
-RELU = {f"{name}, ReLU": (net, flat, "mean_field") for name, (net, flat) in RELU_NETWORKS.items()}
 EVERY = {
     f"three dense layers, {name}": (
         replace(NETWORKS["three dense layers"][0], activation=name),
@@ -31,7 +31,7 @@ CASES = {name: (net, flat, "mean_field") for name, (net, flat) in NETWORKS.items
 
 def equations(net, flat, law, n=14):
     X, y = small(flat, n=n)
-    return theory_of(net, X, y[:, 0] if law == "finite_fan_in" else y, NOISE, law)
+    return theory_of(net, X, y, NOISE, law)
 
 
 def gradient_in_H(theory, x, state, change, t):

@@ -297,12 +297,6 @@ def test_a_loaded_solution_has_the_saved_means(network, tmp_path):
     np.testing.assert_array_equal(back.predict(X), sol.predict(X))
 
 
-def test_the_readout_of_finite_fan_in_refuses_means():
-    X, y = small(True, outputs=1)
-    with pytest.raises(ValueError, match="odd activations"):
-        solve(fcn(12.0, activation="relu"), X, y, NOISE, theory="finite_fan_in")
-
-
 def test_random_starts_have_means_and_lead_to_the_same_solution():
     X, y = small(True)
     found = solve_branches(fcn((30.0, 25.0), activation="relu"), X, y, NOISE, starts=2)

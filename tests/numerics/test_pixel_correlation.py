@@ -12,7 +12,7 @@ from numerics.gaussian.theory import Theory
 from numerics.readout_laws import pixel_correlation
 from numerics.readout_laws.pixel_correlation import _matrix, _scalar
 
-LAW = "finite_fan_in"
+LAW = "scalar_fan_in"
 NOISE = 0.1
 
 
