@@ -18,7 +18,7 @@ from recording import Recording
 from numerics import cnn, datasets, progress_bar, sample
 
 SIZES, CHANNELS = (1600, 800), (640, 320, 160, 80, 1280)
-DRAWS, CHAINS, NOISE_VARIANCE, N_TEST = 150, 4, 0.1, 1000
+DRAWS, CHAINS, NOISE_VARIANCE, N_TEST = 100, 4, 0.1, 1000
 BINS = np.linspace(-1.6, 1.6, 161)  # of projections, in weights
 HERE = Path(__file__).parent
 

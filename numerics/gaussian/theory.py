@@ -211,10 +211,10 @@ class Theory:
             layers.append(Layer.hidden(Q, basis, below.receptive.pixels_out, block))
         return tuple(layers)
 
-    def data_term(self, layers: Sequence[Layer], inverse_width: float = 0.0) -> DataTerm:
-        """Psi at a state; `inverse_width` is the last layer's."""
+    def data_term(self, layers: Sequence[Layer], inverse_widths: Sequence[float] = (0.0,)) -> DataTerm:
+        """Psi at a state."""
         kernel = layers[-1].kernel
-        return self.law.at(self.readout, kernel, self.problem, inverse_width, self.readout_basis)
+        return self.law.at(self.readout, kernel, self.problem, inverse_widths, self.readout_basis)
 
     def gradient(self, state: State, inverse_widths: Sequence[float]) -> Gradient:
         """F's data term and natural gradient: one gradient's worth of work."""
@@ -223,7 +223,7 @@ class Theory:
 
     def _gradient(self, state: State, inverse_widths: Sequence[float]) -> Gradient:
         layers = self.layers(state)
-        data = self.data_term(layers, inverse_widths[-1])
+        data = self.data_term(layers, inverse_widths)
         T: list[LayerState] = []
         E: list[LayerState] = []
         adjoints: list[Array] = []

@@ -66,23 +66,20 @@ class Coupled(ABC):
         p = self.p(q)
         return symmetric(p + p @ self.response(p)[0] @ p / self.channels)
 
-    def psi(self, q: Array) -> tuple[float, float, float]:
-        """The three parts of Psi at q and p(q): fit, complexity, fan-in."""
-        T, log_det = self.fluctuation(q)
-        over_p = np.eye(self.size) + T / self.channels
-        fit = self.response(inverse(over_p))[1]
-        paid = float(np.trace(q) - np.sum(q * over_p) + np.linalg.slogdet(over_p)[1])
-        return fit, 0.5 * log_det, 0.5 * self.channels * paid
+    def psi(self, p: Array, q: Array) -> tuple[float, float, float]:
+        """The three parts of Psi: fit, complexity, fan-in."""
+        paid = float(np.trace(q) - np.sum(q * inverse(p)) - np.linalg.slogdet(p)[1])
+        return self.response(p)[1], 0.5 * self.fluctuation(q)[1], 0.5 * self.channels * paid
 
-    def solve(self, several: bool) -> Array:
-        """q; where there may be several roots, of those that two ends lead to the one of lower Psi."""
+    def solve(self, several: bool) -> tuple[Array, Array]:
+        """(p, q); where there may be several roots, of those that two ends lead to the one of lower Psi."""
         ends = [np.eye(self.size)]
         if several:
             low = self.p(np.zeros_like(ends[0]))
             high = ends[0] + self.response(ends[0])[0] / self.channels
             ends = [low, symmetric(high)]
         roots = [accelerated(self.next, end) for end in ends]
-        return min(roots, key=lambda q: sum(self.psi(q)))
+        return min(((self.p(q), q) for q in roots), key=lambda found: sum(self.psi(*found)))
 
     def tangent(self, p: Array, M: Array, change: Change) -> tuple[Array, Array]:
         """(dp, dq) when the kernel changes: the linearised equations, by GMRES over symmetric matrices."""

@@ -24,6 +24,7 @@ from numerics.readout_laws.blocks import Blocks, Grid, Pairs
 from numerics.readout_laws.coupled import Change, Coupled
 from numerics.readout_laws.fan_in_output import OneKernelOutput, PixelOutput
 from numerics.readout_laws.law import DataSummary, DataTerm, OutputLaw, ReadoutLaw
+from numerics.readout_laws.linear_layers import LinearLayers
 from numerics.readout_laws.mean_field import MeanField, rounding
 from numerics.readout_laws.noise_root import NoiseRoot
 from numerics.readout_laws.outputs import OutputChange, Outputs
@@ -52,23 +53,42 @@ class FanInLaw(ReadoutLaw):
         readout: KernelMap,
         kernel: Kernel,
         problem: Problem,
-        inverse_width: float,
+        inverse_widths: Sequence[float],
         basis: Array | None = None,
     ) -> DataTerm:
-        if inverse_width == 0.0:
-            return MeanField().at(readout, kernel, problem, inverse_width, basis)
-        channels = self.weights(readout) / inverse_width
-        return self.term(readout, kernel, NoiseRoot.of(problem), problem.targets, channels)
+        noise = NoiseRoot.of(problem)
+        if len(inverse_widths) > 1 and any(inverse_widths) and answers_as_one(problem):
+            fan_ins = np.array([1.0 / x if x > 0.0 else np.inf for x in inverse_widths])
+            Q, bias = readout.value(kernel), readout.bias_variance
+            return one_kernel(Q, problem.targets, noise, fan_ins[-1], bias, fan_ins)
+        if inverse_widths[-1] == 0.0:
+            return MeanField().at(readout, kernel, problem, inverse_widths, basis)
+        channels = self.weights(readout) / inverse_widths[-1]
+        return self.term(readout, kernel, noise, problem.targets, channels)
 
     def alpha_slope(
-        self, term: DataSummary, readout: KernelMap, kernel: Kernel, problem: Problem, dQ: Array
+        self,
+        term: DataSummary,
+        readout: KernelMap,
+        kernel: Kernel,
+        problem: Problem,
+        dQ: Array,
+        ratios: Sequence[float],
     ) -> float:
         """Mean field's, and p = I - T/C + ..., to which eps answers through Q_p."""
         wide = self.term(readout, kernel, NoiseRoot.of(problem), problem.targets, np.inf).coupled
         one = np.eye(wide.size)
         along = float(np.sum(wide.fluctuation(one)[0] * wide.response(one)[0])) / self.weights(readout)
-        mean_field = MeanField().alpha_slope(term, readout, kernel, problem, dQ)
+        along *= sum(ratios) if answers_as_one(problem) else ratios[-1]
+        mean_field = MeanField().alpha_slope(term, readout, kernel, problem, dQ, ratios)
         return mean_field + along / problem.target_norm2
+
+
+def answers_as_one(problem: Problem) -> bool:
+    """Whether the units of every hidden layer act on the output through one combination, and not otherwise:
+    linear dense layers without biases and one output, whose fan-ins enter as products."""
+    net = problem.net
+    return net.flat and net.activation == "linear" and problem.outputs == 1 and net.bias_variance == 0.0
 
 
 class FiniteFanIn(FanInLaw):
@@ -300,7 +320,14 @@ def _sum(arrays: Sequence[Array]) -> Array:
     return sum(arrays[1:], start=arrays[0])
 
 
-def one_kernel(Q: Array, y: Array, noise: NoiseRoot, channels: float, bias: float = 0.0) -> OneKernelTerm:
+def one_kernel(
+    Q: Array,
+    y: Array,
+    noise: NoiseRoot,
+    channels: float,
+    bias: float = 0.0,
+    layers: Array | None = None,
+) -> OneKernelTerm:
     """Psi where every weight of a channel sees the same kernel Q = Q_f (n, n), of which `bias` is not theirs;
     the lower triangle is read. Costs an eigendecomposition.
 
@@ -309,17 +336,24 @@ def one_kernel(Q: Array, y: Array, noise: NoiseRoot, channels: float, bias: floa
     y : (n, D) array
     channels : float
         Weights per output that p stands for; infinite for mean field.
+    layers : (L,) array, optional
+        Fan-ins of the layers of a linear network.
     """
     whole = mirrored(Q)
     whole -= bias
     values, U = eigh(noise.inward(whole))
     values = np.maximum(values, 0.0)
-    coupled = Outputs(values, U.T @ noise.down(y), channels)
-    q, p = _solved(coupled, channels < len(values))
+    inside = U.T @ noise.down(y)
+    coupled = (
+        Outputs(values, inside, channels)
+        if layers is None
+        else LinearLayers(values, inside, channels, layers)
+    )
+    p, q = _solved(coupled, channels < len(values))
     eps = noise.up(U @ coupled.eps(p))
     freedom = float(np.sum(values / (1.0 + values)))
     diagonal = float(np.max(np.diagonal(p))) * np.diagonal(Q)
-    summary = _summary(coupled, q, eps, noise, y.shape[1], freedom, diagonal, p)
+    summary = _summary(coupled, p, q, eps, noise, freedom, diagonal)
     return OneKernelTerm(summary, noise, coupled, p, q, vectors=U, bias=bias)
 
 
@@ -338,7 +372,7 @@ def pixels(blocks: Blocks, y: Array, noise: NoiseRoot, channels: float) -> Pixel
         When rounding makes 1 + Q indefinite, or q does not settle.
     """
     coupled = Pixels(blocks, np.ascontiguousarray(noise.down(y).T).ravel(), channels)
-    q, p = _solved(coupled, channels * blocks.pixels < blocks.samples)
+    p, q = _solved(coupled, channels * blocks.pixels < blocks.samples)
     whole = coupled.eps(p)
     H = resolvent(blocks.combined(q))[0]
     prior = blocks.combined(np.eye(coupled.size))[: blocks.samples, : blocks.samples]
@@ -346,39 +380,42 @@ def pixels(blocks: Blocks, y: Array, noise: NoiseRoot, channels: float) -> Pixel
     diagonal[noise.observed] = np.diagonal(prior) * noise.noise_variance[noise.observed]
     freedom = blocks.samples - float(np.trace(resolvent(prior)[0]))
     eps = noise.up(np.ascontiguousarray(whole.reshape(blocks.outputs, -1).T))
-    summary = _summary(coupled, q, eps, noise, y.shape[1], freedom, diagonal, p)
+    summary = _summary(coupled, p, q, eps, noise, freedom, diagonal)
     return PixelTerm(summary, noise, coupled, p, q, H=H, eps=whole)
 
 
 def _solved(coupled: Coupled, several: bool) -> tuple[Array, Array]:
-    """q, and p at it; of infinite width both are I."""
-    if np.isinf(coupled.channels):
-        return np.eye(coupled.size), np.eye(coupled.size)
-    q = coupled.solve(several)
-    return q, coupled.p(q)
+    """p and q; of infinite width both are I."""
+    if isinstance(coupled, LinearLayers) or np.isfinite(coupled.channels):
+        return coupled.solve(several)
+    return np.eye(coupled.size), np.eye(coupled.size)
 
 
 def _summary(
-    coupled: Coupled,
-    q: Array,
-    eps: Array,
-    noise: NoiseRoot,
-    outputs: int,
-    freedom: float,
-    diagonal: Array,
-    p: Array,
+    coupled: Coupled, p: Array, q: Array, eps: Array, noise: NoiseRoot, freedom: float, diagonal: Array
 ) -> DataSummary:
-    wide = np.isinf(coupled.channels)
-    fit, complexity, fan_in = (np.nan,) * 3 if wide else coupled.psi(q)
+    wide = np.isinf(coupled.channels) and not isinstance(coupled, LinearLayers)
+    fit, complexity, fan_in = (np.nan,) * 3 if wide else coupled.psi(p, q)
     observed = noise.observed
     lost = rounding(diagonal[observed] + noise.noise_variance[observed], eps[observed], fit)
     return DataSummary(
         eps=eps,
-        parts={"fit": fit, "complexity": complexity + outputs * noise.log_det, "fan_in": fan_in},
+        parts={"fit": fit, "complexity": complexity + eps.shape[1] * noise.log_det, "fan_in": fan_in},
         degrees_of_freedom=freedom,
         rounding=lost,
-        coefficients={"response": _plain(p), "fluctuation": _plain(q)},
+        coefficients=_coefficients(coupled, p, q),
     )
+
+
+def _coefficients(coupled: Coupled, p: Array, q: Array) -> dict[str, float | Array]:
+    """Of the readout; of a linear network also of every hidden layer below the last."""
+    if not isinstance(coupled, LinearLayers):
+        return {"response": _plain(p), "fluctuation": _plain(q)}
+    p_l, q_l = coupled.each(coupled.a(q[0, 0]), coupled.b(p[0, 0]))
+    found: dict[str, float | Array] = {"response": float(p_l[-1]), "fluctuation": float(q_l[-1])}
+    for layer, (response, fluctuation) in enumerate(zip(p_l[:-1], q_l[:-1], strict=True)):
+        found |= {f"response_{layer}": float(response), f"fluctuation_{layer}": float(fluctuation)}
+    return found
 
 
 def _plain(w: Array) -> float | Array:

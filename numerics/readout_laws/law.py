@@ -9,6 +9,7 @@ makes at a state.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -53,10 +54,10 @@ class ReadoutLaw(ABC):
         readout: KernelMap,
         kernel: Kernel,
         problem: Problem,
-        inverse_width: float,
+        inverse_widths: Sequence[float],
         basis: Array | None = None,
     ) -> DataTerm:
-        """Psi where the last hidden layer has this kernel and width.
+        """Psi where the last hidden layer has this kernel, and the hidden layers these widths.
 
         `basis` (n, r): orthonormal columns that span Q_f in units of the noise, Q_(mu nu)/(sigma_mu
         sigma_nu), at every state, where that is known to be singular.
@@ -69,10 +70,16 @@ class ReadoutLaw(ABC):
 
     @abstractmethod
     def alpha_slope(
-        self, term: DataSummary, readout: KernelMap, kernel: Kernel, problem: Problem, dQ: Array
+        self,
+        term: DataSummary,
+        readout: KernelMap,
+        kernel: Kernel,
+        problem: Problem,
+        dQ: Array,
+        ratios: Sequence[float],
     ) -> float:
         """d alpha/d(1/N) about infinite width, where `term` and `kernel` are, when Q_f moves along dQ (lower
-        triangle)."""
+        triangle); `ratios` are N / N_l."""
 
     def refuse(self, problem: Problem) -> None:  # noqa: B027  (most laws have nothing to say)
         """Raise a ValueError with the remedy where this law does not describe the network or the data."""

@@ -7,6 +7,7 @@ infinite noise says nothing: it drops out of every sum.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -48,7 +49,7 @@ class MeanField(ReadoutLaw):
         readout: KernelMap,
         kernel: Kernel,
         problem: Problem,
-        inverse_width: float,
+        inverse_widths: Sequence[float],
         basis: Array | None = None,
     ) -> MeanFieldTerm:
         Q = readout.value(kernel)
@@ -57,7 +58,13 @@ class MeanField(ReadoutLaw):
         return mean_field(Q, problem.targets, problem.noise_variance)
 
     def alpha_slope(
-        self, term: DataSummary, readout: KernelMap, kernel: Kernel, problem: Problem, dQ: Array
+        self,
+        term: DataSummary,
+        readout: KernelMap,
+        kernel: Kernel,
+        problem: Problem,
+        dQ: Array,
+        ratios: Sequence[float],
     ) -> float:
         """-tr(eps^T dQ eps) / y.y."""
         return -quadratic_form(dQ, term.eps) / problem.target_norm2

@@ -46,11 +46,12 @@ class Outputs(Coupled):
         eps = self.eps(p)
         return eps.T @ (self.values[:, None] * eps), 0.5 * float(np.sum(self.y * eps))
 
-    def solve(self, several: bool) -> Array:
+    def solve(self, several: bool) -> tuple[Array, Array]:
         if self.size > 1:
             return super().solve(several)
         one = Spectrum(self.values, self.y[:, 0] ** 2, 1.0, self.channels)
-        return np.array([[min(one.roots(), key=lambda root: sum(one.psi(root)))]])
+        q = np.array([[min(one.roots(), key=lambda root: sum(one.psi(root)))]])
+        return self.p(q), q
 
     def eps(self, p: Array) -> Array:
         """(k, D), in the eigenvectors of Q."""

@@ -88,7 +88,7 @@ def first_order(theory: Theory, widths: Sequence[float]) -> FirstOrder:
     problem, term = theory.problem, theory.gp.data
     return FirstOrder(
         alpha_gp=float(np.sum(term.eps * problem.targets)) / problem.target_norm2,
-        alpha_slope=theory.law.alpha_slope(term, theory.readout, layers[-1].kernel, problem, dQ),
+        alpha_slope=theory.law.alpha_slope(term, theory.readout, layers[-1].kernel, problem, dQ, ratios),
         layer=reference,
         _space=theory.space,
         _span_slope=layers[0].root.outer(slopes[0].theta),

@@ -166,7 +166,7 @@ class Observables(ABC):
         if problem.observed.all():
             return problem.targets - problem.noise_variance[:, None] * eps
         layers = self.equations.layers(self.state)
-        data = self.equations.data_term(layers, problem.inverse_widths[-1])
+        data = self.equations.data_term(layers, problem.inverse_widths)
         readout, kernel = self.equations.readout, layers[-1].kernel
         return data.output_law(readout, kernel, problem).mean(readout, kernel)
 

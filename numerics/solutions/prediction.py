@@ -64,12 +64,12 @@ class Predictor:
     def __init__(self, theory: Theory, inverse_widths: Sequence[float], state: State):
         self.theory = theory
         self.layers = theory.layers(state)
-        self.inverse_width = inverse_widths[-1]
+        self.inverse_widths = inverse_widths
 
     @cached_property
     def output(self) -> OutputLaw:
         theory, kernel = self.theory, self.layers[-1].kernel
-        data = theory.data_term(self.layers, self.inverse_width)
+        data = theory.data_term(self.layers, self.inverse_widths)
         return data.output_law(theory.readout, kernel, theory.problem)
 
     def mean(self, X: Array) -> Array:

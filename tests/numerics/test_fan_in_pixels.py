@@ -175,7 +175,7 @@ def test_posterior_variance_is_the_resolvent():
     X, y = small(flat, outputs=1)
     sol = solve(net, X, y, 0.1, theory=LAW)
     layers = sol.equations.layers(sol.state)
-    term = sol.equations.data_term(layers, 1 / net.width)
+    term = sol.equations.data_term(layers, (1 / net.width,))
     H = term.noise.outward(term.H)
     cov = sol.predict(X, return_cov=True)[1]
     np.testing.assert_allclose(cov, 0.1 * np.eye(14) - 0.01 * H, atol=1e-9)
