@@ -32,9 +32,9 @@ from numerics.solutions.path import ConvergenceError, NegativeCurvature, Path
 from numerics.solutions.prediction import TestKernels
 from numerics.solutions.predictive import Predictive
 from numerics.solutions.solution import Solution
-from numerics.solutions.storage import load
 from numerics.solver import from_sigma, solve, solve_branches, solve_path
 from numerics.solving.outcome import Status
+from numerics.storage import load
 
 ensure_cache()  # loops are imported when they are first asked for
 

@@ -57,9 +57,9 @@ def solve(
         `math.inf` takes a datum out.
     theory : "mean_field", "finite_fan_in", "scalar_fan_in" or "cavity"
         The law of the readout: the paper's, sharp readout kernel; or with the response p and second moment q
-        of a readout of finite fan-in (derived), for one output, one noise variance and a weight per pixel, on
-        pixels that are alike and uncorrelated, which is checked. "cavity" (derived) takes the exact law of
-        one unit instead, at any readout load, for networks with one hidden layer: a `CavitySolution`.
+        of a readout of finite fan-in (derived), matrices over pixels and outputs, or one number each for all
+        pixels, which must be alike and uncorrelated: that is checked. "cavity" (derived) takes the exact law
+        of one unit instead, at any readout load, for networks with one hidden layer: a `CavitySolution`.
     method : "auto", "anderson" or "newton"
         The fixed point accelerated by Anderson's method, which takes fewest gradients; Newton steps by
         conjugate gradients within a region of trust, which converge where it does not; "auto" takes small

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics import storage
 from numerics.gaussian.theory import Theory
 from numerics.machine.files import write_atomically
 from numerics.problem import Problem
-from numerics.solutions import storage
 from numerics.solutions.path import Path as WidthPath
 from numerics.solutions.solution import Solution
 
@@ -74,7 +74,7 @@ def find(
         found = storage.load(path)
     except ValueError as other:
         raise ValueError(f"{other}; --overwrite solves it anew, in place of this file") from None
-    if found.problem != target or found.theory != equations.law.name:
+    if not isinstance(found, Solution) or found.problem != target or found.theory != equations.law.name:
         raise ValueError(
             f"{path} is of another problem (network, data, noise or theory); choose another folder, or "
             "--overwrite"

@@ -153,13 +153,36 @@ def sweep(functional: Functional, K: Array, eps: Array, curvature: Array, tol: f
     ------
     Indefinite
     """
+    factor, H = _inverted(K)
+    readouts = functional.readouts(H)
+    eps, pull = _maximise(functional, readouts, eps, curvature, factor, tol)
+    return _sweep(functional, K, factor, H, eps, readouts, pull)
+
+
+def evaluated(functional: Functional, K: Array, eps: Array) -> Sweep:
+    """The sweep that ended with this K and eps.
+
+    Raises
+    ------
+    Indefinite
+    """
+    factor, H = _inverted(K)
+    readouts = functional.readouts(H)
+    return _sweep(functional, K, factor, H, eps, readouts, functional.pull(readouts, eps))
+
+
+def _inverted(K: Array) -> tuple[Array, Array]:
+    """Lower Cholesky factor and inverse."""
     factor, info = lapack.dpotrf(K, lower=1, clean=1)
     if info != 0 or not np.isfinite(K).all():
         raise Indefinite
     H, info = lapack.dpotri(factor, lower=1)
-    H = np.tril(H) + np.tril(H, -1).T
-    readouts = functional.readouts(H)
-    eps, pull = _maximise(functional, readouts, eps, curvature, factor, tol)
+    return factor, np.tril(H) + np.tril(H, -1).T
+
+
+def _sweep(
+    functional: Functional, K: Array, factor: Array, H: Array, eps: Array, readouts: Readouts, pull: Pull
+) -> Sweep:
     target = functional.covariance(readouts, pull)
     slope = functional.slope(pull, eps)
     logdet = 2.0 * float(np.sum(np.log(np.diagonal(factor))))

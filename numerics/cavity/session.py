@@ -124,8 +124,13 @@ class Session:
 
     def infinite(self) -> Found:
         """The Gaussian process, with draws of the prior."""
+        return self.infinite_with(
+            gaussian(self.hidden, self.draws, np.eye(self.hidden.size), self._stream(3))
+        )
+
+    def infinite_with(self, population: Population) -> Found:
+        """The same with these draws."""
         K, eps = self.gaussian_process()
-        population = gaussian(self.hidden, self.draws, np.eye(self.hidden.size), self._stream(3))
         functional = self.functional(population, math.inf, (1.0, 1.0))
         H: Array = np.linalg.inv(K).astype(np.float64)
         readouts = functional.readouts(H)

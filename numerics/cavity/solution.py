@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numerics.cavity.prediction import JointLaw, Predictor
+from numerics.cavity import archive
+from numerics.cavity.prediction import Predictor
 from numerics.cavity.session import Found, Session
 from numerics.cavity.unit_law import UnitLaw
 from numerics.gaussian.theory import Theory
 from numerics.network import Widths
 from numerics.problem import Problem
 from numerics.series.perturbation import FirstOrder
-from numerics.solutions.predictive import Predictive
+from numerics.solutions.predictive import JointLaw, Predictive
 from numerics.solutions.solution import Solution
 from numerics.solving.outcome import Outcome, Status
 
@@ -46,6 +48,10 @@ class CavitySolution(Predictive):
     def of(cls, session: Session, width: float) -> CavitySolution:
         found = session.infinite() if math.isinf(width) else session.at(width)
         return cls(session.problem.with_widths(width), session.theory, found.kept())
+
+    def save(self, path: str | Path) -> None:
+        """Write to an .npz, data and draws included; `numerics.load` reads it."""
+        archive.write(path, self.problem, self.equations, self.found)
 
     @property
     def theory(self) -> str:

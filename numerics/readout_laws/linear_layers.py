@@ -1,7 +1,7 @@
 """Finite fan-in of every layer of a linear network with one output: a pair p_l, q_l each (derived).
 
 The units of a linear layer act on the output through one collective combination, their readout direction, as
-a readout of fan-in N_l does (docs/derivations-fan-in.md). Only the products p = prod p_l and q = prod q_l meet
+a readout of fan-in N_l does. Only the products p = prod p_l and q = prod q_l meet
 the kernel. With a = q tr[Q H] and b = p eps.Q eps,
 
     p_l = 1 - a/(N_l + b),   q_l = p_l (1 + b/N_l),

@@ -9,7 +9,17 @@ from deep_problems import small
 from mutants import breaks
 from test_cavity import EACH, problem_of
 
-from numerics import ConvergenceError, NotEnoughMemory, Problem, cnn, fcn, solve, solve_path
+from numerics import (
+    CavitySolution,
+    ConvergenceError,
+    NotEnoughMemory,
+    Problem,
+    cnn,
+    fcn,
+    load,
+    solve,
+    solve_path,
+)
 from numerics.solving.outcome import Status
 
 
@@ -181,6 +191,58 @@ def test_a_solution_survives_a_pickle(learned):
     again = pickle.loads(pickle.dumps(sol))
     assert again.alpha == sol.alpha
     np.testing.assert_array_equal(again.predict(sol.problem.X[:3]), sol.predict(sol.problem.X[:3]))
+
+
+def test_a_solution_survives_a_file(learned, tmp_path):
+    """What is made again from the draws is what was there, to rounding."""
+    sol, w = learned
+    X = sol.problem.X[:3]
+    path = tmp_path / "sol.npz"
+    sol.save(path)
+    back = load(path)
+    assert isinstance(back, CavitySolution)
+    assert back.status == sol.status
+    assert back.residual <= 1.01 * sol.residual
+    np.testing.assert_allclose([back.alpha, back.free_energy], [sol.alpha, sol.free_energy], rtol=1e-12)
+    assert back.errors["alpha"] == pytest.approx(sol.errors["alpha"], rel=1e-6)
+    np.testing.assert_allclose(back.predict_error(X), sol.predict_error(X), rtol=1e-6)
+    for one, other in zip(back.predict(X, return_std=True), sol.predict(X, return_std=True), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+    np.testing.assert_allclose(back.unit_law.moments(w), sol.unit_law.moments(w), rtol=1e-11, atol=1e-14)
+
+
+def test_files_of_the_gaussian_process_and_of_moved_draws(tmp_path):
+    X, y = small(False, outputs=1)
+    noise = np.linspace(0.05, 0.2, len(X))
+    noise[2] = np.inf
+    for net in (cnn(math.inf), cnn(1.5, activation="relu", bias_variance=0.2)):
+        sol = solve(net, X, y, noise, theory="cavity", draws=256, tol=1e-4, raise_on_failure=False)
+        sol.save(tmp_path / "sol.npz")
+        back = load(tmp_path / "sol.npz")
+        assert back.method == sol.method
+        assert back.alpha == pytest.approx(sol.alpha, rel=1e-12)
+        np.testing.assert_allclose(back.predict(X), sol.predict(X), rtol=1e-9, atol=1e-12)
+
+
+def test_files_that_are_damaged_are_refused(learned, tmp_path):
+    sol, _ = learned
+    path = tmp_path / "sol.npz"
+    sol.save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    for name, value, match in (
+        ("Z_0", arrays["Z_0"][:, :2], "Z_0"),
+        ("K_0", -arrays["K_0"], "positive definite"),
+        ("header", np.array(str(arrays["header"]).replace("CONVERGED", "DONE")), "DONE"),
+        ("header", np.array(str(arrays["header"]).replace('"version": 1', '"version": 9')), "version 9"),
+    ):
+        np.savez(path, **(arrays | {name: value}))
+        with pytest.raises(ValueError, match=match):
+            load(path)
+    del arrays["eps_3"]
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match="lacks 'eps_3"):
+        load(path)
 
 
 def test_what_is_not_described_is_refused():
