@@ -5,14 +5,14 @@ from numerics.activations import ACTIVATIONS
 from numerics.cavity import CavitySolution, ExactFirstOrder, UnitLaw, exact_first_order
 from numerics.compare import Comparison, Crossing, Row, compare
 from numerics.continuation import Continuation
-from numerics.costs.cost import Cost, NotEnoughMemory, estimate_cost
+from numerics.costs.cost import Cost, NotEnoughMemory
 from numerics.datasets import Dataset
+from numerics.estimates import estimate_cost
 from numerics.machine.compiled import ensure_cache
 from numerics.machine.precision import LossOfDigits
 from numerics.network import Network, cnn, fcn
 from numerics.pixels import Receptive
 from numerics.problem import Problem
-from numerics.readout_laws import THEORIES
 from numerics.sampling.agreement import Agreement, compare_to_samples
 from numerics.sampling.bar import ProgressBar, progress_bar
 from numerics.sampling.cost import SamplingCost, estimate_sampling
@@ -32,7 +32,7 @@ from numerics.solutions.path import ConvergenceError, NegativeCurvature, Path
 from numerics.solutions.prediction import TestKernels
 from numerics.solutions.predictive import Predictive
 from numerics.solutions.solution import Solution
-from numerics.solver import from_sigma, solve, solve_branches, solve_path
+from numerics.solver import THEORIES, from_sigma, solve, solve_branches, solve_path
 from numerics.solving.outcome import Status
 from numerics.storage import load
 

@@ -1,4 +1,4 @@
-"""Three theories side by side over C: the scalar equation, first order in 1/C, the matrix equations."""
+"""Theories side by side over C: the scalar equation, first order in 1/C, the matrix equations, and others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from numerics import reduced
+from numerics import checks, reduced
+from numerics.cavity.door import THEORY as CAVITY
+from numerics.cavity.first_order import ExactFirstOrder, exact_first_order
+from numerics.cavity.solution import CavitySolution
 from numerics.continuation import Continuation
 from numerics.datasets import Dataset
 from numerics.network import Network
@@ -19,6 +22,7 @@ from numerics.problem import Problem
 from numerics.series.perturbation import FirstOrder
 from numerics.solutions.path import ConvergenceError
 from numerics.solutions.solution import Solution
+from numerics.solver import THEORIES, solve_path
 
 Array = NDArray[np.float64]
 
@@ -45,6 +49,26 @@ class Row:
     overlap: float
     chi_response: float
     chi_paper: float
+    readout_load: float
+    train_error: float
+    test_error: float
+    test_std: float
+    residual: float
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """One width in a theory beyond mean field; errors are by Monte Carlo, 0 where there is none.
+
+    `overlap`, `train_error`, `test_error` and `test_std` as in a `Row`.
+    """
+
+    width: float
+    theory: str
+    alpha: float
+    alpha_error: float
+    overlap: float
+    overlap_error: float
     readout_load: float
     train_error: float
     test_error: float
@@ -82,6 +106,12 @@ class Comparison:
         The C below which the 1/C series of the scalar alpha diverges; NaN without a scalar theory.
     scalar_missing : str
         Why there is no scalar theory; empty when there is.
+    beyond : tuple of Beyond
+        Of the theories asked for besides, theory by theory in the order of the widths.
+    network_first_order : ExactFirstOrder or None
+        First order in 1/C of the network itself; beside the cavity theory.
+    network_crossings : tuple of Crossing
+        Of that and the cavity theory's alpha, between the widths of the table.
     """
 
     problem: Problem
@@ -91,6 +121,9 @@ class Comparison:
     crossings: tuple[Crossing, ...]
     scalar_radius: float
     scalar_missing: str
+    beyond: tuple[Beyond, ...] = ()
+    network_first_order: ExactFirstOrder | None = None
+    network_crossings: tuple[Crossing, ...] = ()
 
 
 def compare(
@@ -100,6 +133,7 @@ def compare(
     widths: Sequence[float] = (),
     progress: Callable[[str], None] = lambda _: None,
     check_memory: bool = True,
+    theories: Sequence[str] = (),
 ) -> Comparison:
     """Solve at every width and find where first order in 1/C fails.
 
@@ -117,7 +151,12 @@ def compare(
         Told in a few words what has just been done.
     check_memory : bool
         Refuse what would not fit in the memory that is available.
+    theories : sequence of str
+        Beyond mean field, as `theory=` of `numerics.solve`: "finite_fan_in", "scalar_fan_in", "cavity". With
+        the last comes first order in 1/C of the network itself.
     """
+    for name in theories:
+        checks.choice(name, THEORIES[1:], "theories")
     if isinstance(net, Problem):
         problem = Problem.of(net, None, None, noise_variance)
         data = _without_test_set(problem) if data is None else data
@@ -146,7 +185,82 @@ def compare(
     crossings = tuple(_crossing(session, tangent, solved, threshold) for threshold in THRESHOLDS)
     progress("where first order fails")
     radius = math.nan if missing else _scalar_radius(problem)
-    return Comparison(problem, tuple(rows), solutions, tangent, crossings, radius, missing)
+    beyond: list[Beyond] = []
+    for name in dict.fromkeys(theories):
+        path = solve_path(problem, widths, theory=name, check_memory=check_memory)
+        beyond += [_beyond(sol, data) for sol in path]
+        progress(name)
+    network: ExactFirstOrder | None = None
+    network_crossings: tuple[Crossing, ...] = ()
+    if CAVITY in theories:
+        network = exact_first_order(problem)
+        network_crossings = _between(network, [row for row in beyond if row.theory == CAVITY])
+        progress("first order of the network")
+    return Comparison(
+        problem,
+        tuple(rows),
+        solutions,
+        tangent,
+        crossings,
+        radius,
+        missing,
+        tuple(beyond),
+        network,
+        network_crossings,
+    )
+
+
+def _beyond(sol: Solution | CavitySolution, data: Dataset) -> Beyond:
+    errors = sol.errors if isinstance(sol, CavitySolution) else {}
+    overlap, overlap_error = _overlap(sol.overlap_ratio, data), 0.0
+    if isinstance(sol, CavitySolution):
+        each = [_overlap(ratio, data) for ratio in sol.replicated("overlap_ratio")]
+        overlap_error = float(np.std(each, ddof=1)) / math.sqrt(len(each))
+    test_error, test_std = _at_test_points(sol, data)
+    return Beyond(
+        width=sol.width,
+        theory=sol.theory,
+        alpha=sol.alpha,
+        alpha_error=float(errors.get("alpha", 0.0)),
+        overlap=overlap,
+        overlap_error=overlap_error,
+        readout_load=sol.readout_load,
+        train_error=sol.train_error,
+        test_error=test_error,
+        test_std=test_std,
+        residual=sol.residual,
+    )
+
+
+def _overlap(ratio: Array, data: Dataset) -> float:
+    """l_*/l_GP along the teacher, or the top eigenvalue."""
+    if data.w_star is None:
+        return float(np.linalg.eigvalsh(ratio)[-1])
+    return float(data.w_star @ ratio @ data.w_star)
+
+
+def _at_test_points(sol: Solution | CavitySolution, data: Dataset) -> tuple[float, float]:
+    """Error and mean standard deviation over the targets' mean square and rms; NaN without test points."""
+    if not len(data.X_test):
+        return math.nan, math.nan
+    mean, std = sol.predict(data.X_test, return_std=True)
+    scale = float(np.mean(data.y_test**2))
+    return float(np.mean((data.y_test - mean) ** 2)) / scale, float(std.mean()) / math.sqrt(scale)
+
+
+def _between(tangent: ExactFirstOrder, rows: Sequence[Beyond]) -> tuple[Crossing, ...]:
+    """Where a tangent is off by so much, between the widths that were solved: linear in log C and log."""
+    rows = sorted((row for row in rows if math.isfinite(row.width)), key=lambda row: -row.width)
+    off = [abs(row.alpha - tangent.alpha(row.width)) / row.alpha for row in rows]
+    found = []
+    for threshold in THRESHOLDS:
+        width = math.nan
+        below = next((k for k, value in enumerate(off) if value > threshold), None)
+        if below:  # not at the widest of the table: it is crossed above that, if at all
+            share = math.log(threshold / off[below - 1]) / math.log(off[below] / off[below - 1])
+            width = rows[below - 1].width * (rows[below].width / rows[below - 1].width) ** share
+        found.append(Crossing(threshold, width, rows[0].width if below == 0 else rows[-1].width))
+    return tuple(found)
 
 
 def _without_test_set(problem: Problem) -> Dataset:
@@ -155,11 +269,7 @@ def _without_test_set(problem: Problem) -> Dataset:
 
 def _row(sol: Solution, tangent: FirstOrder, data: Dataset, scalar_missing: str) -> Row:
     problem = sol.problem
-    test_error = test_std = math.nan
-    if len(data.X_test):
-        mean, std = sol.predict(data.X_test, return_std=True)
-        test_error = float(np.mean((data.y_test - mean) ** 2) / np.mean(data.y_test**2))
-        test_std = float(std.mean() / np.sqrt(np.mean(data.y_test**2)))
+    test_error, test_std = _at_test_points(sol, data)
     scalar = ridge = math.nan
     if not scalar_missing:
         given = _scalar_arguments(problem)
@@ -170,11 +280,7 @@ def _row(sol: Solution, tangent: FirstOrder, data: Dataset, scalar_missing: str)
         alpha_ridge=ridge,
         alpha_first_order=tangent.alpha(sol.width),
         alpha=sol.alpha,
-        overlap=float(
-            sol.overlap_eigenvalues[0]
-            if data.w_star is None
-            else data.w_star @ sol.overlap_ratio @ data.w_star
-        ),
+        overlap=_overlap(sol.overlap_ratio, data),
         chi_response=0.0 if math.isinf(sol.width) else sol.chi_response,
         chi_paper=0.0 if math.isinf(sol.width) else sol.chi_paper,
         readout_load=sol.readout_load,

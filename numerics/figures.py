@@ -10,6 +10,7 @@ from typing import Any
 from numerics.machine.files import write_atomically
 
 MATRIX, TANGENT, SCALAR, RIDGE, GREY = "#1b4f9c", "#d1495b", "#3b8f5a", "#e09f3e", "#777777"
+BEYOND = {"finite_fan_in": "#8d5fb3", "scalar_fan_in": "#b99bd0", "cavity": "#00838f"}
 DPI = 150
 
 

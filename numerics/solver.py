@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numerics import checks
 from numerics.cavity.door import THEORY as CAVITY
 from numerics.cavity.door import solve_cavity
 from numerics.continuation import MAX_ITER, TOLERANCE, Continuation
@@ -15,6 +16,7 @@ from numerics.gaussian.theory import Theory
 from numerics.machine.renamed import renamed
 from numerics.network import Network
 from numerics.problem import Problem
+from numerics.readout_laws import NAMES
 from numerics.solutions.branches import FROM_GP, Branches
 from numerics.solutions.path import ConvergenceError, Path
 from numerics.solutions.solution import Solution
@@ -23,6 +25,7 @@ from numerics.solving.outcome import Outcome, Status
 
 Array = NDArray[np.float64]
 
+THEORIES = (*NAMES, CAVITY)
 LAW = "the law of the readout is theory=, its wiring readout= of the network"
 
 
@@ -96,7 +99,7 @@ def solve(
         Carrying the partial solution.
     """
     problem = Problem.of(net, X, y, noise_variance)
-    if theory == CAVITY:
+    if checks.choice(theory, THEORIES, "theory") == CAVITY:
         _refuse_other_methods(method, start)
         arguments = (draws, seed, tol, max_iter, raise_on_failure, None, check_memory)
         return solve_cavity(problem, [problem.widths], *arguments)[0]
@@ -161,7 +164,7 @@ def solve_path(
     problem = Problem.of(net, X, y, noise_variance)
     if isinstance(widths, str) or not isinstance(widths, Sequence | np.ndarray) or len(widths) == 0:
         raise ValueError(f"widths={widths!r} must be a sequence of at least one width")
-    if theory == CAVITY:
+    if checks.choice(theory, THEORIES, "theory") == CAVITY:
         _refuse_other_methods(method)
         arguments = (draws, seed, tol, max_iter, raise_on_failure, callback, check_memory)
         return solve_cavity(problem, widths, *arguments)

@@ -58,6 +58,49 @@ def test_the_crossing_is_where_the_tangent_is_off_by_that_much():
         assert off == pytest.approx(crossing.threshold, rel=5e-4)
 
 
+@breaks("numerics/compare.py", "row.alpha - tangent", "tangent", "the network's tangent by itself")
+def test_theories_beyond_mean_field_come_in_a_second_table(capsys, tmp_path):
+    out = tmp_path / "t.npz"
+    theories = ("finite_fan_in", "cavity")
+    code, text, _ = run(capsys, "compare", *SMALL, "--theory", ",".join(theories), "--out", str(out))
+    assert code == 0
+    data = datasets.make_linear_cnn(60, 3, 8, seed=0, n_test=20)
+    with np.load(out) as table:
+        rows = {
+            name: table[f"beyond_{name}"] for name in ("width", "theory", "alpha", "overlap", "test_error")
+        }
+        slope, error = table["network_alpha_slope"], table["network_alpha_slope_error"]
+        crossed = table["network_threshold_width"]
+    assert list(zip(rows["theory"], rows["width"], strict=True)) == [
+        (theory, width) for theory in theories for width in (400, 25)
+    ]
+    for position, (theory, width) in enumerate(zip(rows["theory"], rows["width"], strict=True)):
+        sol = solve(cnn(width), data.X, data.y, 0.1, theory=str(theory))
+        # draws from the reference of another descent: both have errors, themselves known to a quarter
+        close = 6 * sol.errors["alpha"] if theory == "cavity" else 1e-6
+        assert rows["alpha"][position] == pytest.approx(sol.alpha, abs=close)
+        mean = sol.predict(data.X_test)
+        off = np.mean((mean - data.y_test) ** 2) / np.mean(data.y_test**2)
+        assert rows["test_error"][position] == pytest.approx(off, rel=1e-2)
+        assert str(theory) in text
+    assert "the network's own first order" in text
+    # between the widths of the table the relative error of the tangent grows through 5 %
+    gp = solve(cnn(math.inf), data.X, data.y, 0.1).alpha
+    off = [abs(a / (gp + slope / c) - 1) for a, c in zip(rows["alpha"][2:], (400, 25), strict=True)]
+    assert off[0] < 0.05 < off[1] or np.isnan(crossed[0])
+    if not np.isnan(crossed[0]):
+        assert 25 < crossed[0] < 400
+    assert error > 0
+
+
+def test_theories_that_are_not_there_are_named(capsys):
+    with pytest.raises(SystemExit):
+        main(["compare", *SMALL, "--theory", "sharp"])
+    assert "'sharp' is none of finite_fan_in, scalar_fan_in, cavity" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="theories"):
+        compare(cnn(5), datasets.make_linear_cnn(20, 2, 3), 0.1, [50.0], theories=["sharp"])
+
+
 def test_own_arrays_have_no_scalar_theory_and_say_why(capsys, tmp_path):
     data = datasets.make_linear_cnn(40, 2, 5, seed=2, n_test=10)
     np.savez(tmp_path / "mine.npz", X=data.X, y=data.y)
@@ -351,6 +394,8 @@ def test_logarithmic_errors_keep_their_minor_ticks():
     from numerics import plots
 
     data = datasets.make_linear_cnn(40, 2, 5, seed=2, n_test=10)
-    panels = plots.comparison(compare(cnn(50), data, 0.1, [100.0, 50.0])).axes
+    table = compare(cnn(50), data, 0.1, [100.0, 50.0], theories=["scalar_fan_in"])
+    panels = plots.comparison(table).axes
+    assert "scalar fan in" in [line.get_label() for line in panels[0].get_lines()]
     assert all(len(axes.xaxis.get_minorticklocs()) == 0 for axes in panels)
     assert len(panels[2].yaxis.get_minorticklocs()) > 0

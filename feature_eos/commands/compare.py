@@ -20,18 +20,19 @@ from numerics.machine import files
 from numerics.network import cnn
 from numerics.readout_laws import LAWS
 from numerics.sampling.agreement import compare_to_samples
+from numerics.solver import THEORIES
 
 CHANNELS = "2560,1280,640,320,160,80"
 DESCRIPTION = """
-Compare three theories of a two-layer CNN over the number of channels C: the scalar equation, first
-order in 1/C, and the matrix equations of state, solved for these data.
+Compare theories of a two-layer CNN over the number of channels C: the scalar equation, first order in
+1/C, and the matrix equations of state, solved for these data; with --theory also those beyond mean field.
 
 Printed is a row per C and for C = infinity, the Gaussian process: alpha, the overlap of discrepancy and
 target, of each theory; what is learned, the readout load, training and test error of the matrix
 equations; and, below, the C under which first order in 1/C is off by 5 % and 50 %.
 """
 EXAMPLES = """
-  feature-eos compare --n 200 --channels 640,160,40 --plot compare.png
+  feature-eos compare --n 200 --channels 640,160,40 --theory cavity --plot compare.png
   feature-eos compare --data mine.npz --noise-variance 0.05 --sample 100 --out mine-table.npz
 """
 
@@ -72,6 +73,14 @@ def register(commands: Any) -> None:
         help="draw networks from their exact posterior too, so many of each of 4 chains per C: dots on the "
         "plot and a table of how far every theory is off",
     )
+    theory.add_argument(
+        "--theory",
+        metavar="NAME,NAME,...",
+        type=_theories,
+        default=(),
+        help="theories beyond mean field in a second table: finite_fan_in, scalar_fan_in, cavity; with the "
+        "last comes first order in 1/C of the network itself (minutes)",
+    )
     output = add.add_argument_group("output")
     options.add_plot(output, "alpha, what is learned, and the errors over C")
     options.add_out(output, "the table, Sigma at each C and the settings")
@@ -94,13 +103,17 @@ def _compare(given: argparse.Namespace) -> None:
     n, sizes = len(data.X), Sizes.of(net, *data.X.shape)
     peak = peak_memory(sizes, typical_gradients(net, n), LAWS["mean_field"]) / GIGABYTE
     terminal.note(f"n = {n}: about {peak:.2g} GB at the peak")
-    with tqdm(total=len(set(widths)) + 3, unit="step", leave=False, disable=None) as bar:
+    theories = given.theory
+    steps = len(set(widths)) + 3 + len(theories) + ("cavity" in theories)
+    with tqdm(total=steps, unit="step", leave=False, disable=None) as bar:
 
         def progress(done: str) -> None:
             bar.set_description(done)
             bar.update()
 
-        result = compare(net, data, given.noise_variance, widths, progress, not given.no_memory_check)
+        result = compare(
+            net, data, given.noise_variance, widths, progress, not given.no_memory_check, theories
+        )
     terminal.say(report.text(result))
     sampled = []
     if given.sample:
@@ -116,6 +129,14 @@ def _compare(given: argparse.Namespace) -> None:
         report.save(result, given.out)
     for path in targets:
         terminal.note(f"written: {path}")
+
+
+def _theories(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in THEORIES[1:]:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(THEORIES[1:])}")
+    return names
 
 
 def _dataset(given: argparse.Namespace) -> Dataset:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from feature_eos.commands import terminal
-from numerics.compare import Comparison, Row
+from numerics.compare import Beyond, Comparison, Row
 from numerics.machine.files import write_atomically
+from numerics.sampling.estimate import short
 from numerics.solutions.summary import LOAD_WORTH_A_NOTE
 
 COLUMNS = (  # heading, attribute of Row, format
@@ -31,10 +32,38 @@ COLUMNS = (  # heading, attribute of Row, format
 )
 
 
+BEYOND = (  # heading, attribute of Beyond, format, attribute of its error
+    ("C", "width", "{:g}", ""),
+    ("theory", "theory", "{}", ""),
+    ("alpha", "alpha", "{:.5f}", "alpha_error"),
+    ("l*/l_GP", "overlap", "{:.4f}", "overlap_error"),
+    ("load", "readout_load", "{:.3f}", ""),
+    ("train", "train_error", "{:.3e}", ""),
+    ("test", "test_error", "{:.4f}", ""),
+    ("std", "test_std", "{:.4f}", ""),
+    ("residual", "residual", "{:.0e}", ""),
+)
+
+
 def text(result: Comparison) -> str:
     """The whole report."""
     above, below = (map(terminal.paragraph, lines) for lines in (_heading(result), verdict(result)))
-    return "\n".join([*above, "", *table(result.rows), "", *below])
+    beyond = ["", *table_beyond(result.beyond)] if result.beyond else []
+    return "\n".join([*above, "", *table(result.rows), *beyond, "", *below])
+
+
+def table_beyond(rows: tuple[Beyond, ...]) -> list[str]:
+    """The theories beyond mean field, with the errors of what is averaged over draws."""
+    cells = [[heading for heading, _, _, _ in BEYOND]]
+    for row in rows:
+        line = []
+        for _, attribute, form, error in BEYOND:
+            value = getattr(row, attribute)
+            off = getattr(row, error) if error else 0.0
+            plain = isinstance(value, str) or not math.isnan(value)
+            line.append(short(value, off) if off > 0 else form.format(value) if plain else "n/a")
+        cells.append(line)
+    return terminal.table(cells)
 
 
 def _heading(result: Comparison) -> Iterator[str]:
@@ -65,12 +94,18 @@ def _cell(value: float, form: str) -> str:
 
 def verdict(result: Comparison) -> Iterator[str]:
     """What the table means."""
-    for crossing in result.crossings:
-        off = f"first order in 1/C is off by {100 * crossing.threshold:g} % of alpha"
-        if math.isnan(crossing.width):
-            yield f"{off}: not reached above C = {crossing.searched_to:.4g}"
-        else:
-            yield f"{off} below C = {crossing.width:.4g}"
+    known = [("mean field's first order in 1/C", "", result.crossings)]
+    if result.network_first_order is not None:
+        slope = short(result.network_first_order.alpha_slope, result.network_first_order.alpha_error)
+        name = f"the network's own first order in 1/C, d alpha/d(1/C) = {slope},"
+        known.append((name, " of the cavity theory's", result.network_crossings))
+    for name, whose, crossings in known:
+        for crossing in crossings:
+            off = f"{name} is off by {100 * crossing.threshold:g} % of alpha{whose}"
+            if math.isnan(crossing.width):
+                yield f"{off}: not reached above C = {crossing.searched_to:.4g}"
+            else:
+                yield f"{off} below C = {crossing.width:.4g}"
     if result.scalar_missing:
         yield f"scalar columns and their series: n/a, {result.scalar_missing}"
         yield "l*/l_GP: no teacher to project on, so the top eigenvalue of Sigma S/sigma_w^2 is given"
@@ -81,7 +116,8 @@ def verdict(result: Comparison) -> Iterator[str]:
         top = max(heavy, key=lambda row: row.width)
         yield (
             f"note: the readout load is above {LOAD_WORTH_A_NOTE:g} from C = {top.width:g} down, where mean "
-            "field, which all these theories are, is low by about half the load in alpha and l*/l_GP - 1"
+            "field, which the first table is, is low by about half the load in alpha and l*/l_GP - 1; "
+            "--theory cavity has the law that holds there"
         )
     yield (
         "chi = (1/C) eps.Q_f.eps; train and test: mean squares over the targets' mean square; std: mean "
@@ -109,4 +145,10 @@ def save(result: Comparison, path: str | Path) -> None:
         "activation": net.activation,
         "shape": np.array([problem.samples, *problem.input_shape]),
     }
+    for field in fields(Beyond):
+        arrays[f"beyond_{field.name}"] = np.array([getattr(row, field.name) for row in result.beyond])
+    if result.network_first_order is not None:
+        arrays["network_alpha_slope"] = result.network_first_order.alpha_slope
+        arrays["network_alpha_slope_error"] = result.network_first_order.alpha_error
+        arrays["network_threshold_width"] = np.array([each.width for each in result.network_crossings])
     write_atomically(path, lambda file: np.savez(file, **arrays))

@@ -17,7 +17,7 @@ from feature_eos.commands.problem_file import ProblemFile
 from feature_eos.commands.results import Predicted
 from numerics import checks
 from numerics.continuation import MAX_ITER, TOLERANCE, Continuation
-from numerics.costs.cost import estimate_cost
+from numerics.estimates import estimate_cost
 from numerics.machine import files
 from numerics.problem import Problem
 from numerics.solutions import summary

@@ -80,15 +80,17 @@ def _along(session: Session, widths: Sequence[float]) -> Iterator[tuple[int, Cav
         yield position, CavitySolution.of(session, widths[position])
 
 
+def peak_memory(session: Session) -> float:
+    """Bytes of a solve."""
+    size = session.hidden.slots * len(session.y)
+    per_draw = 2 * (size**2 + size) + 2 * session.hidden.size
+    return 8.0 * (SQUARES * session.y.size**2 + session.draws * per_draw) + KEPT + 3e8
+
+
 def _refuse_what_does_not_fit(session: Session) -> None:
     left = memory.available()
     outputs, n = session.y.shape
-    readout = (session.hidden.slots * outputs) ** 2 + session.hidden.slots * outputs
-    need = (
-        8.0 * (SQUARES * (outputs * n) ** 2 + session.draws * (2 * readout + 2 * session.hidden.size))
-        + KEPT
-        + 3e8
-    )
+    need = peak_memory(session)
     if left is not None and need > left:
         raise NotEnoughMemory(
             f"{session.draws} draws of units with {session.hidden.slots * outputs} readout weights on {n} "

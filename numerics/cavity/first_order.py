@@ -27,7 +27,8 @@ from numerics.problem import Problem
 
 Array = NDArray[np.float64]
 
-DRAWS = 16384
+DRAWS = 65536
+NODES = 64  # of a mean slope, which need not be exact
 
 
 @dataclass(frozen=True)
@@ -88,21 +89,33 @@ def exact_first_order(
     G: Array = np.linalg.inv(session.S + Q).astype(np.float64)
     eps: Array = (session.y @ G).astype(np.float64)
     size, norm2 = problem.input_shape[1], problem.target_norm2
-    found = [_slopes(population.batch(k), Q, G, eps) for k in range(BATCHES)]
-    alpha = np.array([slope / norm2 for slope, _ in found])
-    overlap = np.array([moment[:size, :size] for _, moment in found])
+    terms = _terms(population, Q, G, eps)
+    alpha = (terms.alpha - _explained(terms.alpha, _controls(population, G, eps))) / norm2
+    alpha += terms.known / norm2
+    batches = alpha.reshape(BATCHES, -1).mean(axis=1)
+    overlap = np.array(
+        [_moment(population.Z[part], terms.tilt[part])[:size, :size] for part in _parts(len(alpha))]
+    )
     root = math.sqrt(BATCHES)
     return ExactFirstOrder(
         float(np.sum(eps * session.y)) / norm2,
-        float(alpha.mean()),
-        float(alpha.std(ddof=1)) / root,
+        float(batches.mean()),
+        float(batches.std(ddof=1)) / root,
         overlap.mean(axis=0),
         overlap.std(axis=0, ddof=1) / root,
     )
 
 
-def _slopes(population: Population, Q: Array, G: Array, eps: Array) -> tuple[float, Array]:
-    """d(eps.y)/d(1/C), and that of the second moment of the whitened weights."""
+@dataclass(frozen=True)
+class _Terms:
+    """Draw by draw: what the mean of is d(eps.y)/d(1/C) less `known`, and the tilt of the unit's law."""
+
+    alpha: Array
+    tilt: Array
+    known: float
+
+
+def _terms(population: Population, Q: Array, G: Array, eps: Array) -> _Terms:
     root = np.linalg.cholesky(G)
     s, t, quartic = (np.empty(len(population)) for _ in range(3))
     for span, phi in population.features():
@@ -114,7 +127,54 @@ def _slopes(population: Population, Q: Array, G: Array, eps: Array) -> tuple[flo
     Q_eps = eps @ Q
     s -= float(np.sum(Q_eps * eps))  # means that are known in closed form
     tilt = s - len(eps) * (t - float(np.sum(G * Q)))
-    slope = -0.5 * float(np.mean(s * tilt)) + float(np.mean(quartic) - np.sum((Q_eps @ G) * Q_eps))
-    Z = population.Z
-    moment = 0.5 * ((Z * tilt[:, None]).T @ Z / len(Z) - np.mean(tilt) * np.eye(Z.shape[1]))
-    return slope, moment
+    return _Terms(quartic - 0.5 * s * tilt, tilt, -float(np.sum((Q_eps @ G) * Q_eps)))
+
+
+def _moment(Z: Array, tilt: Array) -> Array:
+    """d/d(1/C) of the second moment of the whitened weights."""
+    moment: Array = 0.5 * ((Z * tilt[:, None]).T @ Z / len(Z) - np.mean(tilt) * np.eye(Z.shape[1]))
+    return moment
+
+
+def _controls(population: Population, G: Array, eps: Array) -> Array:
+    """(M, 5): polynomials of the weights, of mean zero under the prior, that resemble the terms.
+
+    Where phi is replaced by its linear part c o h, c = E phi'(h), the square of the pull and that of what the
+    data see are quadratic forms z.A z and z.B z, whose products have known means.
+    """
+    hidden, Z = population.hidden, population.Z
+    x, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    std = np.sqrt(np.sum(hidden.X**2, axis=1))
+    slopes = hidden.activation.dphi(np.multiply.outer(std, x)) @ (weights / weights.sum())
+    linear = hidden.X * (np.tile(hidden.scale, hidden.pixels) * slopes)[:, None]
+    rows = np.einsum("ip,pnr->inr", hidden.means, linear.reshape(hidden.pixels, hidden.samples, -1))
+    A = _quadratic(np.einsum("dn,inr->idr", eps, rows))
+    B = _quadratic(np.einsum("nk,inr->ikr", np.linalg.cholesky(G), rows))
+    a, b = (np.einsum("mr,rs,ms->m", Z, form, Z, optimize=True) for form in (A, B))
+    mean_a, mean_b = float(np.trace(A)), float(np.trace(B))
+
+    def mean(one: Array, other: Array) -> float:
+        return 2.0 * float(np.sum(one * other)) + float(np.trace(one) * np.trace(other))
+
+    products = (a * a - mean(A, A), a * b - mean(A, B), b * b - mean(B, B))
+    return np.stack([a - mean_a, b - mean_b, *products], axis=1)
+
+
+def _quadratic(rows: Array) -> Array:
+    """(r, r): the form that is the sum of squares of rows (..., r) times z."""
+    flat = rows.reshape(-1, rows.shape[-1])
+    form: Array = flat.T @ flat
+    return form
+
+
+def _explained(values: Array, controls: Array) -> Array:
+    """The part of mean zero that the controls explain by least squares."""
+    centred = controls / np.maximum(controls.std(axis=0), np.finfo(float).tiny)
+    design = np.column_stack([np.ones(len(values)), centred])
+    fitted: Array = np.linalg.lstsq(design, values, rcond=None)[0]
+    return np.asarray(centred @ fitted[1:])
+
+
+def _parts(count: int) -> list[slice]:
+    size = count // BATCHES
+    return [slice(k * size, (k + 1) * size) for k in range(BATCHES)]

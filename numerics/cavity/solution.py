@@ -250,6 +250,10 @@ class CavitySolution(Predictive):
         X = self._test_inputs(X_test)
         return self._like_y(_spread([self._predictor(found).mean(X) for found in self._replicates]))
 
+    def replicated(self, name: str) -> list[Any]:
+        """A number of `errors`, by name, at each of the nearly independent solutions its error is from."""
+        return self._batches()[name]
+
     def _batches(self) -> dict[str, list[Any]]:
         found = [self._numbers(replicate) for replicate in self._replicates]
         return {name: [numbers[name] for numbers in found] for name in found[0]}

@@ -13,10 +13,9 @@ from numerics.activations import named
 from numerics.costs import rates
 from numerics.costs.footprint import Sizes, peak_memory
 from numerics.machine import memory
-from numerics.machine.renamed import renamed
 from numerics.network import Network
 from numerics.problem import Problem
-from numerics.readout_laws import LAWS, THEORIES, ReadoutLaw
+from numerics.readout_laws import LAWS, NAMES, ReadoutLaw
 
 GIGABYTE = 2.0**30
 
@@ -70,47 +69,17 @@ class Cost:
         )
 
 
-@renamed(readout="the law of the readout is theory=, its wiring readout= of the network")
 def estimate_cost(
     net: Network | Problem,
-    shape: Sequence[int] | None = None,
-    outputs: int = 1,
-    gradients: float | None = None,
-    theory: str = "mean_field",
+    shape: Sequence[int] | None,
+    outputs: int,
+    gradients: float | None,
+    theory: str,
 ) -> Cost:
-    """Memory and time of `solve`.
-
-    Gradients of this network are timed, on fewer data where they take long: two seconds or so, once per
-    process and shape.
-
-    Parameters
-    ----------
-    net : Network or Problem
-        A Problem has its own shape and outputs.
-    shape : sequence of int
-        `X.shape`: (n, pixels, features), or (n, d) for a fully connected network.
-    outputs : int
-        Columns of y.
-    gradients : float, optional
-        Gradients of F that the solve takes; by default a number typical of this depth, n and width, where
-        there is much to learn. A target that is learned easily took down to a sixth of it, others up to
-        twice: `Solution.gradients` says how many it were.
-    theory : str
-        As in `solve`.
-
-    Raises
-    ------
-    ValueError
-        When the shape does not fit the network, or `solve` would refuse the network with this theory.
-    """
-    if isinstance(net, Problem):
-        if shape is not None:
-            raise ValueError("shape: the problem has its own; leave it out, or give the network")
-        problem = net
-        net, shape, outputs = problem.net, problem.X.shape, problem.outputs
-    samples, pixels, channels = _shape(net, shape)
-    law = LAWS[checks.choice(theory, THEORIES, "theory")]
-    outputs = checks.count(outputs, "outputs")
+    """As `numerics.estimate_cost`, of the Gaussian theories."""
+    net, shape, outputs = network_and_shape(net, shape, outputs)
+    samples, pixels, channels = (shape[0], 1, shape[1]) if net.flat else shape
+    law = LAWS[checks.choice(theory, NAMES, "theory")]
     sizes = Sizes.of(net, samples, pixels, channels, outputs)
     if gradients is None:
         gradients = typical_gradients(net, samples)
@@ -128,6 +97,17 @@ def estimate_cost(
         gradients=gradients,
         what=_describe(net, sizes),
     )
+
+
+def network_and_shape(
+    net: Network | Problem, shape: Sequence[int] | None, outputs: int
+) -> tuple[Network, tuple[int, ...], int]:
+    """Network, X.shape and columns of y of a problem, or of a network with a shape, checked."""
+    if isinstance(net, Problem):
+        if shape is not None:
+            raise ValueError("shape: the problem has its own; leave it out, or give the network")
+        return net.net, net.X.shape, net.outputs
+    return net, _shape(net, shape), checks.count(outputs, "outputs")
 
 
 def typical_gradients(net: Network, samples: int) -> float:
@@ -167,15 +147,14 @@ def refuse_what_does_not_fit(problem: Problem, law: ReadoutLaw, solutions: int =
     )
 
 
-def _shape(net: Network, shape: Sequence[int] | None) -> tuple[int, int, int]:
+def _shape(net: Network, shape: Sequence[int] | None) -> tuple[int, ...]:
     if not isinstance(net, Network):
         raise ValueError(f"net is a {type(net).__name__}; make a network with cnn(...) or fcn(...)")
     axes = 2 if net.flat else 3
     if shape is None or isinstance(shape, str) or np.ndim(shape) != 1 or len(shape) != axes:
         names = "(n, d)" if net.flat else "(n, pixels, features)"
         raise ValueError(f"shape={shape!r} must be {names}, the shape of X")
-    sizes = [checks.count(size, "shape") for size in shape]
-    return (sizes[0], 1, sizes[1]) if net.flat else (sizes[0], sizes[1], sizes[2])
+    return tuple(checks.count(size, "shape") for size in shape)
 
 
 def _describe(net: Network, sizes: Sizes) -> str:

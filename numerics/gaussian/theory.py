@@ -33,7 +33,7 @@ from numerics.kernels.preactivations import HiddenKernel, InputKernel, Kernel
 from numerics.machine import parallel
 from numerics.machine.dense import mirrored
 from numerics.problem import Problem
-from numerics.readout_laws import LAWS, THEORIES
+from numerics.readout_laws import LAWS, NAMES
 from numerics.readout_laws.law import DataTerm, NotPositiveDefinite
 
 Array = NDArray[np.float64]
@@ -86,7 +86,7 @@ class Theory:
     """
 
     def __init__(self, problem: Problem, law: str = "mean_field", basis: Basis = "span"):
-        self.law = LAWS[checks.choice(law, THEORIES, "theory")]
+        self.law = LAWS[checks.choice(law, NAMES, "theory")]
         if problem.samples == 0:
             raise ValueError(
                 f"X has shape {problem.X.shape}: no axis may be empty; without data there is the prior, "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from numerics.compare import Comparison
-from numerics.figures import GREY, MATRIX, RIDGE, SCALAR, TANGENT, new
+from numerics.figures import BEYOND, GREY, MATRIX, RIDGE, SCALAR, TANGENT, new
 from numerics.sampling.estimate import Estimate
 from numerics.solutions.summary import LOAD_WORTH_A_NOTE
 
@@ -32,7 +32,11 @@ def comparison(result: Comparison, sampled: Sequence[tuple[float, Estimate, Esti
 
     figure = new((11.5, 3.8))
     overlap_axes, learned_axes, error_axes = figure.subplots(1, 3)
-    highest = [0.0, *(alpha.mean + 2 * alpha.error for _, alpha, _ in sampled)]
+    highest = [
+        *(row.alpha for row in result.beyond),
+        0.0,
+        *(alpha.mean + 2 * alpha.error for _, alpha, _ in sampled),
+    ]
     _alpha_panel(overlap_axes, result, width, column, max(gp.alpha, *highest))
 
     learned_axes.plot(width, column("overlap"), "o-", color=MATRIX, label=r"$l_*/l_{\rm GP}$")
@@ -40,6 +44,10 @@ def comparison(result: Comparison, sampled: Sequence[tuple[float, Estimate, Esti
     learned_axes.plot(width, column("readout_load"), "^-", color=GREY, label="readout load")
     learned_axes.axhline(LOAD_WORTH_A_NOTE, color=GREY, lw=0.8, ls=":")
     learned_axes.set(yscale="log", title="How much is learned")
+    for (name, alphas), (_, overlaps) in zip(_lines(result, "alpha"), _lines(result, "overlap"), strict=True):
+        style = {"color": BEYOND[name], "marker": "v", "ms": 4, "label": name.replace("_", " ")}
+        overlap_axes.plot(*alphas, **style)
+        learned_axes.plot(*overlaps, **(style | {"label": None}))
     for axes, position, label in ((overlap_axes, 0, "sampled networks"), (learned_axes, 1, None)):
         if sampled:
             found = [point[1:][position] for point in sampled]
@@ -73,6 +81,16 @@ def comparison(result: Comparison, sampled: Sequence[tuple[float, Estimate, Esti
     return figure
 
 
+def _lines(result: Comparison, attribute: str) -> list[tuple[str, tuple[list[float], list[float]]]]:
+    """(theory, (widths, values)) of the theories beyond mean field, at finite widths."""
+    found = []
+    for name in dict.fromkeys(row.theory for row in result.beyond):
+        rows = [row for row in result.beyond if row.theory == name and math.isfinite(row.width)]
+        rows.sort(key=lambda row: row.width)
+        found.append((name, ([row.width for row in rows], [getattr(row, attribute) for row in rows])))
+    return found
+
+
 def _alpha_panel(axes: Any, result: Comparison, width: np.ndarray, column: Any, highest: float) -> None:
     axes.axhline(
         result.first_order.alpha_gp, color=GREY, lw=0.8, ls=":", label=r"$C=\infty$ (Gaussian process)"
@@ -81,6 +99,9 @@ def _alpha_panel(axes: Any, result: Comparison, width: np.ndarray, column: Any, 
     fine = np.geomspace(width.min(), width.max(), 200)
     tangent = result.first_order.alpha_gp + result.first_order.alpha_slope / fine
     axes.plot(fine, tangent, "--", color=TANGENT, label="first order in $1/C$")
+    if result.network_first_order is not None:
+        own = [result.network_first_order.alpha(C) for C in fine]
+        axes.plot(fine, own, "--", color=BEYOND["cavity"], label="first order of the network")
     if not result.scalar_missing:
         axes.plot(width, column("alpha_scalar"), "s-", color=SCALAR, ms=4, label="Eq. (9), $q=1$")
         axes.plot(width, column("alpha_ridge"), "d-", color=RIDGE, ms=4, label="scalar, effective ridge")

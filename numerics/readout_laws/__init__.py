@@ -6,4 +6,4 @@ from numerics.readout_laws.law import ReadoutLaw
 from numerics.readout_laws.mean_field import MeanField
 
 LAWS: dict[str, ReadoutLaw] = {law.name: law for law in (MeanField(), FiniteFanIn(), ScalarFanIn())}
-THEORIES = tuple(LAWS)
+NAMES = tuple(LAWS)

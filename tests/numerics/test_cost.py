@@ -214,6 +214,8 @@ def test_a_shape_is_timed_once_and_at_any_width(stopwatch):
         (cnn((50, 50), windows=(blocks(6, 3),), readout=dense(2)), (30, 6, 4), "mean_field"),
         (cnn((50, 50, 50), windows=(2, 2)), (5, 200, 3), "mean_field"),  # too large for a single datum
         (fcn(50), (100, 8), "finite_fan_in"),
+        (cnn(50), (30, 3, 4), "finite_fan_in"),
+        (cnn(50), (30, 3, 4), "cavity"),
     ],
 )
 def test_every_kind_of_network_is_timed(stopwatch, net, shape, theory):
@@ -230,6 +232,16 @@ def test_printed_cost_names_both_and_the_gradients(known_machine, monkeypatch):
     assert "hidden kernels of dimension 10000" in text
     monkeypatch.setattr(memory, "available", lambda: None)
     assert "available" not in str(estimate_cost(fcn(500), (100, 32)))
+
+
+def test_the_cavity_s_cost_grows_with_draws_and_data():
+    few, many = (estimate_cost(cnn(50), (60, 3, 4), theory="cavity", draws=m) for m in (1024, 65536))
+    assert many.memory > few.memory
+    assert many.seconds_per_solve > 10 * few.seconds_per_solve
+    assert "65536 draws" in str(many)
+    assert estimate_cost(cnn(50), (900, 3, 4), theory="cavity").memory > few.memory
+    with pytest.raises(ValueError, match="draws"):
+        estimate_cost(cnn(50), (60, 3, 4), theory="cavity", draws=0)
 
 
 def test_typical_gradients_grow_with_n_and_depth_and_are_none_for_a_process():
@@ -251,6 +263,8 @@ def test_typical_gradients_grow_with_n_and_depth_and_are_none_for_a_process():
         (fcn(5), (100, 3), {"outputs": 0}),
         (fcn(5), (100, 3), {"gradients": -1}),
         (fcn(5), (100, 3), {"theory": "sharp"}),
+        (fcn(5), (100, 3), {"theory": "cavity", "gradients": 3}),
+        (fcn(5), (100,), {"theory": "cavity"}),
         (cnn((5, 5), windows=(2,)), (100, 3, 4), {}),
     ],
 )

@@ -1,0 +1,56 @@
+"""What a solve of the cavity equations takes, said before it is run."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from numerics.cavity.door import default_draws, peak_memory
+from numerics.cavity.session import Session
+from numerics.costs.cost import GIGABYTE, Cost
+from numerics.machine import memory
+from numerics.network import Network
+from numerics.problem import Problem
+
+FEW = 256  # draws that are timed
+SWEEPS = 30.0  # of all draws in a solve with errors, typically: of the solution, and of its batches together
+
+
+def estimate_cavity(net: Network, shape: tuple[int, ...], outputs: int, draws: int | None) -> Cost:
+    """Memory and time of one solve: sweeps over few draws are timed, on random data of this shape.
+
+    Its `gradients` are sweeps over all draws. Units whose law the Gaussian reference does not serve take some
+    times as many.
+    """
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal(shape), rng.standard_normal((shape[0], outputs))
+    problem = Problem(net, X, y, 1.0)
+    count = default_draws(problem) if draws is None else draws
+    session = Session(problem, count, 0, 1.0, 1)
+    need = peak_memory(session)
+    few = Session(problem, FEW, 0, 1.0, 1)
+    seconds, fixed = _sweep(few)
+    each = fixed + seconds * max(count / FEW, 1.0)
+    left = memory.available()
+    return Cost(
+        memory=need / GIGABYTE,
+        available=None if left is None else left / GIGABYTE,
+        seconds_per_gradient=each,
+        seconds_per_solve=SWEEPS * each,
+        gradients=SWEEPS,
+        what=f"cavity equations by {count} draws of a unit, n = {shape[0]}",
+    )
+
+
+def _sweep(session: Session) -> tuple[float, float]:
+    """Seconds over the session's draws, and of the n x n work beside them."""
+    found = session.infinite()
+    at, functional = found.descent.at, found.functional
+    began = time.perf_counter()
+    H = np.linalg.inv(at.K).astype(np.float64)
+    fixed = time.perf_counter() - began
+    began = time.perf_counter()
+    readouts = functional.readouts(H)
+    functional.covariance(readouts, functional.pull(readouts, at.eps))
+    return time.perf_counter() - began, 2.0 * fixed
