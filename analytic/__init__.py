@@ -4,6 +4,7 @@
 `numerics/_generated` by ``python -m analytic``.
 """
 
+from analytic.fan_in import FanInEquation, FanInState
 from analytic.reduced import ReducedEquation, reduced_equation
 from analytic.scalar.finite_patch import FinitePatch, finite_patch
 from analytic.series.breakdown import Breakdown, breakdown
@@ -12,6 +13,8 @@ from analytic.series.certificates import Certificate, certify, certify_cubic
 __all__ = [
     "Breakdown",
     "Certificate",
+    "FanInEquation",
+    "FanInState",
     "FinitePatch",
     "ReducedEquation",
     "breakdown",

@@ -34,6 +34,7 @@ from sympy import discriminant as sympy_discriminant
 from sympy import latex as sympy_latex
 
 from analytic.emit import compile_residual, solver_source
+from analytic.fan_in import FanInEquation
 from analytic.scalar import closures
 from analytic.scalar.arguments import as_mpf, exact_values, whole
 from analytic.scalar.closures import DEFAULT
@@ -46,6 +47,7 @@ from analytic.series.roots import Root
 from analytic.series.singularities import BranchPoint, branch_points, conjugate
 from analytic.symbols import ARGUMENTS, C, T, alpha, lam, n, x
 
+READOUTS = ("mean_field", "finite_fan_in")
 PATCHES = ("large", "rayleigh", "eigenvalue")
 
 
@@ -246,7 +248,8 @@ def reduced_equation(
     activation: str = "erf",
     include_complexity: bool | None = None,
     patch: str = "large",
-) -> ReducedEquation:
+    readout: str = "mean_field",
+) -> Any:
     """Derive the reduced equation.
 
     Parameters
@@ -262,6 +265,13 @@ def reduced_equation(
         lambda of the numbers: "large" (its limit at large patch size S), or at the given S "rayleigh"
         (the Rayleigh quotient of w.x, which Eq. (9) wants) or "eigenvalue" (of the kernel's top linear
         mode). They differ by 2 % at S = 16 and .5 % at S = 64.
+    readout : str
+        "mean_field", or "finite_fan_in": then a `FanInEquation`, of the closure "ridge" with complexity and
+        with the response and the second moment of a readout of N C weights.
+
+    Returns
+    -------
+    ReducedEquation or FanInEquation
 
     Raises
     ------
@@ -269,6 +279,15 @@ def reduced_equation(
         For an unknown name; the message lists what exists.
     """
     complexity = closures.include_complexity(closures.closure(closure), include_complexity)
+    if readout not in READOUTS:
+        raise ValueError(f"readout={readout!r} is unknown; choose one of {READOUTS}")
+    if readout == "finite_fan_in":
+        if closure != "ridge" or not complexity or patch != "large":
+            raise ValueError(
+                "readout='finite_fan_in' is for closure='ridge' with the complexity at large patches; leave "
+                "closure=, include_complexity= and patch= out"
+            )
+        return FanInEquation(activation)
     found = derived(closure, activation, complexity)
     if patch not in PATCHES:
         raise ValueError(f"patch={patch!r} is unknown; choose one of {PATCHES}")

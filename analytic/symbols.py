@@ -81,6 +81,12 @@ _LATEX = {
     "l_0": r"l_{0}",
     "lambda_0": r"\lambda_{0}",
     "r_0": r"r_{0}",
+    "p_along": r"p_{\parallel}",
+    "q_along": r"q_{\parallel}",
+    "p_across": r"p_{\perp}",
+    "q_across": r"q_{\perp}",
+    "kappa_p": r"\kappa_{p}",
+    "kappa_q": r"\kappa_{q}",
 }
 
 
@@ -145,6 +151,16 @@ lift = Symbol("lift", nonnegative=True)
 share = Symbol("share", positive=True)  # lambda_0/(lambda_0 + kappa)
 ratio = Symbol("ratio", positive=True)  # r = l_*/l_GP where it is the unknown
 pi_ball = Symbol("pi_ball", positive=True)  # pi as an interval
+
+# A readout of finite fan-in: response p and second moment q of its weights, along a* and across it, and the
+# ridge that each of the two kernels leaves.
+p_along = PaperSymbol("p_along", positive=True)
+q_along = PaperSymbol("q_along", positive=True)
+p_across = PaperSymbol("p_across", positive=True)
+q_across = PaperSymbol("q_across", positive=True)
+kappa_p = PaperSymbol("kappa_p", positive=True)
+kappa_q = PaperSymbol("kappa_q", positive=True)
+copies = Symbol("copies", positive=True)  # one less than N or S: directions that are alike
 
 # Argument names of `numerics.reduced` (and of every compiled kernel), in their order; their defaults.
 ARGUMENTS = {

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from analytic.emit.fan_in import fan_in_source
 from analytic.emit.residual import compile_residual
 from analytic.emit.shared import shared_module
 from analytic.scalar.closures import CLOSURES, closure
@@ -17,7 +18,7 @@ def solver_source(name: str) -> str:
 def scalar_files() -> dict[str, str]:
     """File name under numerics/_generated -> text, for all of the reduced theory."""
     solvers = {f"reduced_{name}.py": solver_source(name) for name in CLOSURES}
-    return {"reduced.py": shared_module()} | solvers
+    return {"reduced.py": shared_module(), "reduced_fan_in.py": fan_in_source()} | solvers
 
 
-__all__ = ["compile_residual", "scalar_files", "solver_source"]
+__all__ = ["compile_residual", "fan_in_source", "scalar_files", "solver_source"]

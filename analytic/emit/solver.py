@@ -24,8 +24,8 @@ def solver_module(
     """numerics/_generated/reduced_<closure>.py: a closure's own functions, and the loops of all."""
     parts = [
         status_constants(),
-        _entry_function(),
-        _valid_function(closure(equation.closure).least_patch),
+        entry_function(),
+        valid_function(closure(equation.closure).least_patch),
         *functions,
         *map(template, (*templates, "scalar_loops")),
     ]
@@ -34,14 +34,14 @@ def solver_module(
     )
 
 
-def _entry_function() -> str:
+def entry_function() -> str:
     picked = ", ".join(f"arguments[{position}][i]" for position in range(len(ARGUMENTS)))
     return (
         f'{JIT}def entry(arguments, i):\n    """{", ".join(ARGUMENTS)} of entry i."""\n    return {picked}\n'
     )
 
 
-def _valid_function(least_patch: int) -> str:
+def valid_function(least_patch: int) -> str:
     ranges = {symbol: f"0.0 < {symbol} < inf" for symbol in GIVEN}
     ranges[IN_CODE[C]] = f"{IN_CODE[C]} > 0.0"
     if least_patch:

@@ -18,10 +18,16 @@ from numerics.reduced.setting import broadcast, columns, takes_setting
 from numerics.reduced.solution import ReducedSolution
 from numerics.reduced.statuses import NotSmall, judge, tell
 
+READOUTS = ("mean_field", "finite_fan_in")
+
 
 @takes_setting()
 def solve(
-    setting: Setting, *, closure: str = DEFAULT, include_complexity: bool | None = None
+    setting: Setting,
+    *,
+    closure: str = DEFAULT,
+    include_complexity: bool | None = None,
+    readout: str = "mean_field",
 ) -> ReducedSolution:
     """Solve the reduced equation; everything that `alpha` documents.
 
@@ -30,11 +36,17 @@ def solve(
     ReducedSolution
         alpha, alpha_test, overlap_ratio, inert_ratio, chi and status.
     """
-    return _solve(setting, closure, include_complexity)
+    return _solve(setting, closure, include_complexity, readout)
 
 
 @takes_setting()
-def alpha(setting: Setting, *, closure: str = DEFAULT, include_complexity: bool | None = None) -> Any:
+def alpha(
+    setting: Setting,
+    *,
+    closure: str = DEFAULT,
+    include_complexity: bool | None = None,
+    readout: str = "mean_field",
+) -> Any:
     """Train discrepancy alpha = eps.y/y.y of a two-layer CNN with a linear teacher, Eq. (9).
 
     Parameters
@@ -56,6 +68,9 @@ def alpha(setting: Setting, *, closure: str = DEFAULT, include_complexity: bool 
     include_complexity : bool, optional
         Keep the complexity, (1/2) log det K_f, in the free energy. None: yes for "ridge"; True with
         another closure raises. The KL of the weights is always kept.
+    readout : str
+        "mean_field", or "finite_fan_in": a readout of n_patches C weights with its response and second moment
+        along and across a*, for closure "ridge" with the complexity (docs/derivations-fan-in.md).
 
     Returns
     -------
@@ -79,17 +94,26 @@ def alpha(setting: Setting, *, closure: str = DEFAULT, include_complexity: bool 
     chi < 1, except that with the complexity and C < N chi may exceed 1: log det K_f then keeps l_*
     finite. For "ridge" and "one_over_n" patch_size must be at least 1.
     """
-    return _solve(setting, closure, include_complexity).alpha
+    return _solve(setting, closure, include_complexity, readout).alpha
 
 
 @takes_setting(at_width=1.0)
-def first_order(setting: Setting, *, closure: str = DEFAULT, include_complexity: bool | None = None) -> Any:
+def first_order(
+    setting: Setting,
+    *,
+    closure: str = DEFAULT,
+    include_complexity: bool | None = None,
+    readout: str = "mean_field",
+) -> Any:
     """Coefficient of 1/C in alpha: alpha(C) = alpha(inf) + first_order/C + O(1/C^2) (derived)."""
     known = _known(closure)
     complexity = _complexity(known, include_complexity)
     given = broadcast(setting, known)
     slope, status = np.empty(given.n.shape), np.empty(given.n.shape, dtype=np.int8)
-    _generated(known).first_order(columns(given), complexity, slope.ravel(), status.ravel())
+    if _finite_fan_in(readout, known, complexity):
+        _fan_in().first_order(columns(given), slope.ravel(), status.ravel())
+    else:
+        _generated(known).first_order(columns(given), complexity, slope.ravel(), status.ravel())
     judge(status)
     _warn_where_not_small(known, given, status)
     return slope if slope.shape else slope.item()
@@ -133,18 +157,22 @@ def convergence_radius(n: ArrayLike, *arguments: ArrayLike, closure: str, **name
     return abs(branch_points(n, *arguments, closure=closure, **named)[0])
 
 
-def _solve(setting: Setting, closure: str, include_complexity: bool | None) -> ReducedSolution:
+def _solve(setting: Setting, closure: str, include_complexity: bool | None, readout: str) -> ReducedSolution:
     known = _known(closure)
     complexity = _complexity(known, include_complexity)
+    fan_in = _finite_fan_in(readout, known, complexity)
     given = broadcast(setting, known)
     shape = given.n.shape
-    found = [np.empty(shape) for _ in range(5)]  # alpha, alpha_test, r, r_0, chi
+    found = [np.empty(shape) for _ in range(9 if fan_in else 5)]  # alpha, alpha_test, r, r_0, chi, p's, q's
     status = np.empty(shape, dtype=np.int8)
     flat = [array.ravel() for array in (*found, status)]
-    _generated(known).solve(columns(given), complexity, *flat)
+    if fan_in:
+        _fan_in().solve(columns(given), *flat)
+    else:
+        _generated(known).solve(columns(given), complexity, *flat)
     judge(status)
     _warn_where_not_small(known, given, status)
-    parts = (*found, status, given.weight_variance)
+    parts = (*found[:5], status, given.weight_variance, *found[5:])
     return ReducedSolution(*parts if shape else (part.item() for part in parts))
 
 
@@ -156,6 +184,22 @@ def _known(closure: str) -> Closure:
 
 def _generated(closure: Closure) -> ModuleType:
     return import_module(f"numerics._generated.reduced_{closure.name}")
+
+
+def _fan_in() -> ModuleType:
+    """The generated solver at finite fan-in."""
+    return import_module("numerics._generated.reduced_fan_in")
+
+
+def _finite_fan_in(readout: str, closure: Closure, complexity: float) -> bool:
+    if readout not in READOUTS:
+        raise ValueError(f"readout={readout!r} is none of {', '.join(READOUTS)}")
+    if readout == "finite_fan_in" and not (closure.name == "ridge" and complexity):
+        raise ValueError(
+            "readout='finite_fan_in' is for closure='ridge' with the complexity, which it is made of; leave "
+            "closure= and include_complexity= out"
+        )
+    return readout == "finite_fan_in"
 
 
 def _complexity(closure: Closure, wanted: bool | None) -> float:

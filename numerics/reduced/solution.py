@@ -30,6 +30,11 @@ class ReducedSolution:
         `ReducedStatus`, entry by entry.
     weight_variance : float or ndarray
         sigma_w^2, as given.
+    response, fluctuation : float or ndarray
+        p and q of a channel's readout weights along the teacher's a*, of a readout of finite fan-in; 1 in
+        mean field.
+    response_across, fluctuation_across : float or ndarray
+        The same across a*.
     """
 
     alpha: Any
@@ -39,6 +44,10 @@ class ReducedSolution:
     chi: Any
     status: Any
     weight_variance: Any
+    response: Any = 1.0
+    fluctuation: Any = 1.0
+    response_across: Any = 1.0
+    fluctuation_across: Any = 1.0
 
     def Sigma(self, w_star: ArrayLike) -> NDArray[np.float64]:
         """The input covariance of this solution, for `numerics.from_sigma`; of scalar solutions.
