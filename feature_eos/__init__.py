@@ -16,6 +16,8 @@ __version__ = version("feature-eos")
 ANALYTIC = (
     "Breakdown",
     "Certificate",
+    "FanInEquation",
+    "FanInState",
     "FinitePatch",
     "ReducedEquation",
     "breakdown",

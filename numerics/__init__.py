@@ -32,6 +32,7 @@ from numerics.solutions.path import ConvergenceError, NegativeCurvature, Path
 from numerics.solutions.prediction import TestKernels
 from numerics.solutions.predictive import Predictive
 from numerics.solutions.solution import Solution
+from numerics.solutions.validity import Validity
 from numerics.solver import THEORIES, from_sigma, solve, solve_branches, solve_path
 from numerics.solving.outcome import Status
 from numerics.storage import load
@@ -78,6 +79,7 @@ __all__ = [
     "StepBias",
     "TestKernels",
     "UnitLaw",
+    "Validity",
     "activations",
     "alpha_series",
     "cnn",

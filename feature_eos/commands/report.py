@@ -111,18 +111,29 @@ def verdict(result: Comparison) -> Iterator[str]:
         yield "l*/l_GP: no teacher to project on, so the top eigenvalue of Sigma S/sigma_w^2 is given"
     else:
         yield f"the 1/C series of alpha of Eq. (9) diverges below C = {result.scalar_radius:.6g}"
-    heavy = [row for row in result.rows if row.readout_load > LOAD_WORTH_A_NOTE]
-    if heavy:
-        top = max(heavy, key=lambda row: row.width)
-        yield (
-            f"note: the readout load is above {LOAD_WORTH_A_NOTE:g} from C = {top.width:g} down, where mean "
-            "field, which the first table is, is low by about half the load in alpha and l*/l_GP - 1; "
-            "--theory cavity has the law that holds there"
-        )
+    yield from trust(result)
     yield (
         "chi = (1/C) eps.Q_f.eps; train and test: mean squares over the targets' mean square; std: mean "
         "latent predictive standard deviation over the targets' rms"
     )
+
+
+def trust(result: Comparison) -> Iterator[str]:
+    """What mean field, which the first table is, leaves out, width by width where it is visible."""
+    heavy = [sol for sol in result.solutions if sol.readout_load > LOAD_WORTH_A_NOTE]
+    if not heavy:
+        return
+    yield (
+        f"what mean field leaves out, where the readout load is above {LOAD_WORTH_A_NOTE:g} (estimated by "
+        "putting it in once):"
+    )
+    for sol in sorted(heavy, key=lambda each: -each.width):
+        found = sol.validity
+        yield (
+            f"C = {sol.width:g}: the response of the readout's weights {100 * found.fan_in[0]:+.2g} % of "
+            f"alpha, the exact law of a unit {100 * found.units[0]:+.2g} %, its excess kurtosis "
+            f"{found.excess_kurtosis:+.2f}; {found.advice.replace('theory=', '--theory ')}"
+        )
 
 
 def save(result: Comparison, path: str | Path) -> None:

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from numerics import checks
 from numerics.cavity.descent import Descent
 from numerics.cavity.functional import Indefinite, evaluated
-from numerics.cavity.population import BATCHES, Population
 from numerics.cavity.session import Found, Session
 from numerics.gaussian.theory import Theory
 from numerics.machine.files import in_short, read_with_header, write_atomically
 from numerics.problem import Problem
 from numerics.solutions.archive import network_header, network_of
 from numerics.solving.outcome import Status
+from numerics.unit.population import BATCHES, Population
 
 Array = NDArray[np.float64]
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import checks
-from numerics.cavity.population import KEPT
 from numerics.cavity.session import Session
 from numerics.cavity.solution import CavitySolution
 from numerics.costs.cost import NotEnoughMemory
 from numerics.machine import memory
 from numerics.problem import Problem
 from numerics.solutions.path import ConvergenceError, Path
+from numerics.unit.population import KEPT
 
 Array = NDArray[np.float64]
 

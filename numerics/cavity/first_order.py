@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
-from numerics.cavity.population import BATCHES, Population, gaussian
 from numerics.cavity.session import Session
 from numerics.network import Network
 from numerics.problem import Problem
+from numerics.unit.population import BATCHES, Population, gaussian
 
 Array = NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """The functional of the cavity theory and one sweep of its descent.
 
-With z of `numerics.cavity.fields`, everything in units of the noise, outputs stacked (size D n),
+With z of `numerics.unit.fields`, everything in units of the noise, outputs stacked (size D n),
 
     F(eps, H) = -C log z(eps, H) + y.eps - 1/2 eps.S_p eps - 1/2 log det H + 1/2 tr S_q H - D n/2,
 
@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lapack
 
-from numerics.cavity.fields import Pull, Readouts, response, second_moment
-from numerics.cavity.population import Population
+from numerics.unit.fields import Pull, Readouts, response, second_moment
+from numerics.unit.population import Population
 
 Array = NDArray[np.float64]
 

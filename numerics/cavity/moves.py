@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.cavity.fields import inverted, precision, seen_through
 from numerics.cavity.functional import Functional, Sweep
-from numerics.cavity.population import BATCHES, Population, resampled
+from numerics.unit.fields import inverted, precision, seen_through
+from numerics.unit.population import BATCHES, Population, resampled
 
 Array = NDArray[np.float64]
 

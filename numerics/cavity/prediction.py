@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
-from numerics.cavity.fields import second_moment
-from numerics.cavity.hidden import Hidden, gaussian_kernel
 from numerics.cavity.session import Found, mean_square
 from numerics.gaussian.theory import Theory
 from numerics.problem import Problem
 from numerics.solutions.predictive import JointLaw, warn_of_lost_variances
+from numerics.unit.fields import second_moment
+from numerics.unit.hidden import Hidden, gaussian_kernel
 
 Array = NDArray[np.float64]
 

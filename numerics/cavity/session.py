@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from numerics import checks
 from numerics.cavity.descent import Descent, descend
-from numerics.cavity.fields import Pull, Readouts
 from numerics.cavity.functional import Functional, Indefinite, Sweep
-from numerics.cavity.hidden import Hidden, gaussian_kernel
-from numerics.cavity.population import BATCHES, Population, gaussian, told_apart
 from numerics.cavity.tracking import SNAPSHOTS, track
 from numerics.gaussian.theory import Theory
 from numerics.problem import Problem
 from numerics.solving.outcome import Status
+from numerics.unit.fields import Pull, Readouts
+from numerics.unit.hidden import Hidden, gaussian_kernel
+from numerics.unit.population import BATCHES, Population, gaussian, told_apart
 
 Array = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from scipy.special import expit
 
 from numerics.cavity.functional import Functional, Sweep, sweep
 from numerics.cavity.moves import moved
-from numerics.cavity.population import Population, gaussian, told_apart
+from numerics.unit.population import Population, gaussian, told_apart
 
 Array = NDArray[np.float64]
 

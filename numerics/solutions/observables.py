@@ -23,6 +23,7 @@ from numerics.problem import Problem
 from numerics.series.perturbation import FirstOrder, first_order
 from numerics.solutions.feature_load import FeatureLoad
 from numerics.solutions.stability import smallest_eigenvalue
+from numerics.solutions.validity import Validity, validity
 from numerics.solving.outcome import Status
 
 Array = NDArray[np.float64]
@@ -253,6 +254,16 @@ class Observables(ABC):
         """q of a readout of finite fan-in, second moments of a channel's weights over their prior's, as
         `response`; 1 in mean field."""
         return self.point.data.coefficients.get("fluctuation", 1.0)
+
+    @cached_property
+    def validity(self) -> Validity:
+        """What this theory leaves out at the solution, and what that would change: `print(sol.validity)`.
+
+        Costs some gradients, and of one hidden layer a few thousand draws of a unit.
+        """
+        if math.isinf(self.width):
+            raise ValueError("at infinite width nothing is left out; give a solution at finite width")
+        return validity(self)
 
     @cached_property
     def stability(self) -> float:

@@ -13,10 +13,10 @@ from numerics.cavity.descent import descend
 from numerics.cavity.first_order import _moment, _terms, exact_first_order
 from numerics.cavity.functional import Functional, sweep
 from numerics.cavity.moves import Tilt
-from numerics.cavity.population import Population, gaussian, told_apart
 from numerics.cavity.session import Session
 from numerics.cavity.solution import CavitySolution
 from numerics.solving.outcome import Status
+from numerics.unit.population import Population, gaussian, told_apart
 
 ONE_LAYER = {
     "dense with biases": (fcn(20, 1.5, 0.7, bias_variance=0.3), True),
@@ -76,7 +76,7 @@ def test_infinite_width_is_the_gaussian_process(name):
 
 @breaks("numerics/cavity/functional.py", "- 0.5 * quadratic", "- 0.4 * quadratic", "F in eps")
 @breaks("numerics/cavity/functional.py", "-self.width * pull.log_z", "-pull.log_z", "one unit for all")
-@breaks("numerics/cavity/fields.py", "b) / width - readouts", "b) - readouts", "pull on the readout times C")
+@breaks("numerics/unit/fields.py", "b) / width - readouts", "b) - readouts", "pull on the readout times C")
 @EACH
 def test_the_functional_is_what_is_printed(name):
     """Draw by draw, with features over (output, slot) written out as one matrix."""
@@ -102,21 +102,21 @@ def test_the_functional_is_what_is_printed(name):
 
 
 @breaks(
-    "numerics/cavity/fields.py",
+    "numerics/unit/fields.py",
     "return cls(log_z, log_weights, gain, output / total)",
     "return cls(log_z, log_weights, gain, output / total * 1.01)",
     "mean output",
     case="dense gelu units",
 )
 @breaks(
-    "numerics/cavity/fields.py",
+    "numerics/unit/fields.py",
     "_of_the_means(population, pull) / width",
     "_of_the_means(population, pull)",
     "second moment of the means times C",
     case="dense gelu units",
 )
 @breaks(
-    "numerics/cavity/fields.py",
+    "numerics/unit/fields.py",
     "P = covariance[:, d, :, e, :]",
     "P = covariance[:, d, :, d, :]",
     "outputs mixed up",
@@ -201,7 +201,7 @@ def test_f_is_concave_in_eps():
     case="dense gelu units",
 )
 @breaks(
-    "numerics/cavity/hidden.py",
+    "numerics/unit/hidden.py",
     "back = G * self.scale",
     "back = G",
     "slope without the scale",

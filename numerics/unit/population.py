@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from numerics.cavity.hidden import Hidden
+from numerics.unit.hidden import Hidden
 
 Array = NDArray[np.float64]
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky
 from scipy.linalg.blas import dtrmm
 
-from numerics.cavity.population import Population
 from numerics.machine.dense import gram
+from numerics.unit.population import Population
 
 Array = NDArray[np.float64]
 
