@@ -16,6 +16,7 @@ FIGURES = {  # which of a page's figures
     "03_where_the_series_ends": 0,
     "04_three_layer_fcn": -1,
     "05_three_layer_cnn": -1,
+    "06_sampled_networks": 0,
 }
 WIDTH, COLOURS = 600, 64
 
