@@ -3,6 +3,7 @@
 from numerics import activations, datasets, pixels, plots, reduced
 from numerics.activations import ACTIVATIONS
 from numerics.cavity import CavitySolution, ExactFirstOrder, UnitLaw, exact_first_order
+from numerics.cavity.door import RareUnits
 from numerics.compare import Comparison, Crossing, Row, compare
 from numerics.continuation import Continuation
 from numerics.costs.cost import Cost, NotEnoughMemory
@@ -68,6 +69,7 @@ __all__ = [
     "Progress",
     "ProgressBar",
     "Projections",
+    "RareUnits",
     "Receptive",
     "Row",
     "Samples",

@@ -12,8 +12,8 @@ import numpy as np
 
 from feature_eos.commands import terminal
 from numerics.compare import Beyond, Comparison, Row
+from numerics.figures import short
 from numerics.machine.files import write_atomically
-from numerics.sampling.estimate import short
 from numerics.solutions.summary import LOAD_WORTH_A_NOTE
 
 COLUMNS = (  # heading, attribute of Row, format

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from numerics import checks
 from numerics.cavity.session import Session
 from numerics.cavity.solution import CavitySolution
+from numerics.cavity.summary import RARE, rare_units
 from numerics.costs.cost import NotEnoughMemory
 from numerics.machine import memory
 from numerics.problem import Problem
@@ -24,6 +26,10 @@ THEORY = "cavity"
 LEAST_DRAWS = 4096
 DRAWS_PER_DATUM = 256  # over the slots of the readout: n/(M m) = .4 %
 SQUARES = 14  # (D n)^2 arrays at once
+
+
+class RareUnits(UserWarning):
+    """A rare kind of unit carries the output of a cavity solution."""
 
 
 def default_draws(problem: Problem) -> int:
@@ -68,6 +74,8 @@ def solve_cavity(
         if raise_on_failure and not sol.converged:
             raise ConvergenceError(sol, tol, path())  # type: ignore[arg-type]
         found[position] = sol
+        if math.isfinite(sol.width) and sol.heaviest_unit > RARE:
+            warnings.warn(f"at width {sol.width:g} {rare_units(sol.heaviest_unit)}", RareUnits, stacklevel=4)
         if callback is not None:
             callback(sol)
         if not sol.converged:

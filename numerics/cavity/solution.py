@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numerics.cavity import archive
+from numerics import checks
+from numerics.cavity import archive, summary
 from numerics.cavity.prediction import Predictor
 from numerics.cavity.session import Found, Session
 from numerics.cavity.unit_law import UnitLaw
@@ -19,6 +20,7 @@ from numerics.gaussian.theory import Theory
 from numerics.network import Widths
 from numerics.problem import Problem
 from numerics.series.perturbation import FirstOrder
+from numerics.solutions.feature_load import FeatureLoad
 from numerics.solutions.predictive import JointLaw, Predictive
 from numerics.solutions.solution import Solution
 from numerics.solving.outcome import Outcome, Status
@@ -347,6 +349,17 @@ class CavitySolution(Predictive):
 
     def _predictor(self, found: Found) -> Predictor:
         return Predictor(self.problem, self.equations, found)
+
+    def feature_load(self, layer: int = 0) -> FeatureLoad:
+        """Eigenpairs of Sigma less its prior's, largest first; there is one hidden layer."""
+        checks.position(layer, "layer", 1)
+        return FeatureLoad.of(self.Sigma, np.diag(self.equations.prior_variance[: len(self.Sigma)]))
+
+    def __str__(self) -> str:
+        return summary.text(self, self.gp, float(self.overlap_eigenvalues[0]))
+
+    def _repr_html_(self) -> str:
+        return summary.html(self, self.gp, float(self.overlap_eigenvalues[0]))
 
     def __repr__(self) -> str:
         return (

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
 from numerics.cavity.solution import CavitySolution
+from numerics.figures import short
 from numerics.sampling.agreement_plot import agreement_plot
-from numerics.sampling.estimate import REMEDY, Estimate, short
+from numerics.sampling.estimate import REMEDY, Estimate
 from numerics.sampling.samples import Samples
 from numerics.solutions.solution import Solution
 from numerics.solutions.summary import aligned

@@ -10,6 +10,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.figures import short
 from numerics.sampling import diagnostics
 from numerics.sampling.stein import controlled
 
@@ -18,7 +19,6 @@ Array = NDArray[np.float64]
 MOST_RHAT = 1.01
 FEWEST_ESS = 100.0
 REMEDY = "raise draws"
-MOST_DIGITS = 12  # behind the point
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,15 +111,3 @@ class Estimate:
 
     def _repr_html_(self) -> str:
         return f"<code>{escape(str(self))}</code>"
-
-
-def short(mean: float, error: float) -> str:
-    """.3141(12): two digits of the error, on the last digits of the mean."""
-    if not (math.isfinite(mean) and math.isfinite(error) and error > 0):
-        return f"{mean:.6g}"
-    digits = min(1 - math.floor(math.log10(error)), MOST_DIGITS)
-    if round(error * 10**digits) >= 100:  # .0996 is 1.0e-1, not 100 of the last digits
-        digits -= 1
-    if digits <= 0:
-        return f"{round(mean, digits):.0f}({round(error, digits):.0f})"
-    return f"{mean:.{digits}f}({round(error * 10**digits):d})"

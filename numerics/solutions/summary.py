@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from numerics.activations import named
 from numerics.network import Network
 from numerics.pixels import Receptive
+from numerics.problem import Problem
 from numerics.solutions.observables import Observables
 
 Array = NDArray[np.float64]
@@ -90,9 +91,9 @@ def _heading(sol: Observables) -> str:
 
 
 def _rows(sol: Observables) -> Iterator[tuple[str, str]]:
-    yield "network", _network(sol.problem.net)
-    yield "prior", _prior(sol.problem.net)
-    yield "data", _data(sol)
+    yield "network", network_in_words(sol.problem.net)
+    yield "prior", prior_in_words(sol.problem.net)
+    yield "data", data_in_words(sol.problem)
     if sol.theory != "mean_field":
         numbers = ", ".join(
             f"{name} {_mean_weight(value):.4g}" for name, value in sol.point.data.coefficients.items()
@@ -115,7 +116,7 @@ def _rows(sol: Observables) -> Iterator[tuple[str, str]]:
         yield "advice", sol.status.value
 
 
-def _network(net: Network) -> str:
+def network_in_words(net: Network) -> str:
     kind = "fully connected" if net.flat else "convolutional"
     widths = ", ".join(f"{width:g}" for width in net.widths)
     parts = [f"{kind}, {named(net.activation).name}, {'widths' if net.flat else 'channels'} {widths}"]
@@ -126,7 +127,7 @@ def _network(net: Network) -> str:
     return ", ".join(parts)
 
 
-def _prior(net: Network) -> str:
+def prior_in_words(net: Network) -> str:
     weights = ", ".join(f"{variance:.4g}" for variance in dict.fromkeys(net.weight_variances))
     biases = f", of biases {net.bias_variance:.4g}" if net.bias_variance > 0 else ""
     return f"variance of weights {weights}, of the readout {net.readout_variance:.4g}{biases}"
@@ -136,8 +137,8 @@ def _window(window: int | str | Receptive) -> str:
     return "by index" if isinstance(window, Receptive) else str(window).replace("_", " ")
 
 
-def _data(sol: Observables) -> str:
-    problem, (pixels, features) = sol.problem, sol.problem.input_shape
+def data_in_words(problem: Problem) -> str:
+    pixels, features = problem.input_shape
     inputs = f"{features} features" if problem.net.flat else f"{pixels} pixels of {features} features"
     low, high = problem.noise_variance.min(), problem.noise_variance.max()
     noise = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"

@@ -15,7 +15,11 @@ from numerics.cavity.functional import Functional, sweep
 from numerics.cavity.moves import Tilt
 from numerics.cavity.session import Session
 from numerics.cavity.solution import CavitySolution
+from numerics.readout_laws.blocks import Grid
+from numerics.readout_laws.fan_in import pixels
+from numerics.readout_laws.noise_root import NoiseRoot
 from numerics.solving.outcome import Status
+from numerics.unit.fields import Pull, Readouts
 from numerics.unit.population import Population, gaussian, told_apart
 
 ONE_LAYER = {
@@ -393,3 +397,46 @@ def test_a_path_comes_down_and_its_table_is_full():
     assert set(path.table()) >= {"alpha", "overlap", "free_energy", "readout_load"}
     assert len(repr(path[0]).splitlines()) == 1
     assert len(str(path).splitlines()) == 4
+
+
+@breaks(
+    "numerics/unit/fields.py",
+    "whole /= width\n",
+    "whole /= 2 * width\n",
+    "half of what a unit's readout sees of the data",
+    case="a weight per pixel-1",
+)
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("name", ["dense with biases", "a weight per pixel", "pools of relu units"])
+def test_finite_fan_in_is_the_closure_of_these_fields(name, outputs):
+    """With A replaced by its mean and a law that does not tilt, the same functions give p^{-1} = E A and
+    q = p + p E[b b^T] p, at the p and q that the readout law finds for the kernel of the same draws."""
+    problem = problem_of(name, outputs)
+    session = Session(problem, 256, 0, 1e-9, 100)
+    population = gaussian(session.hidden, 256, np.eye(session.hidden.size), 1)
+    (phi,) = (features for _, features in population.features())
+    draws, slots, n = phi.shape
+    G = np.einsum("bim,bjn->ijmn", phi, phi) / draws
+    width = problem.net.width
+    bias = problem.net.bias_variance
+    noise = NoiseRoot(problem.noise_variance[problem.observed], bias)
+    std = session.noise_std
+    plain = np.multiply.outer(std, std)  # features are in units of the noise
+    flat = [noise.inward(G[i, j] * plain).ravel() for i, j in np.ndindex(slots, slots)]
+    blocks = Grid(np.array(flat), slots, n, outputs)
+    term = pixels(blocks, problem.targets[problem.observed], noise, width)
+    eps = np.ascontiguousarray((term.summary.eps * std[:, None]).T)
+    H = np.array(
+        [
+            [noise.outward(block) * plain for block in row]
+            for row in term.H.reshape(outputs, n, outputs, n).transpose(0, 2, 1, 3)
+        ]
+    ).transpose(0, 2, 1, 3)
+    readouts = Readouts.of(population, H, width)
+    order = np.arange(slots * outputs).reshape(slots, outputs).T.ravel()  # (output, slot) of (slot, output)
+    p, q = (w[np.ix_(order, order)] for w in (term.p, term.q))
+    mean_A = np.linalg.inv(readouts.inverse).mean(axis=0)
+    np.testing.assert_allclose(mean_A, np.linalg.inv(p), rtol=1e-8, atol=1e-10)
+    gain = Pull.of(population, readouts, eps, width).gain.reshape(draws, -1)
+    b = np.einsum("bij,bj->bi", np.linalg.inv(readouts.inverse), gain)
+    np.testing.assert_allclose(q, p + p @ (b.T @ b / draws / width) @ p, rtol=1e-8, atol=1e-10)

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from numerics import (
     ConvergenceError,
     NotEnoughMemory,
     Problem,
+    RareUnits,
     cnn,
     datasets,
     fcn,
@@ -194,6 +196,37 @@ def test_a_solution_survives_a_pickle(learned):
     np.testing.assert_array_equal(again.predict(sol.problem.X[:3]), sol.predict(sol.problem.X[:3]))
 
 
+def test_a_solution_in_words(learned):
+    sol, _ = learned
+    text = str(sol)
+    for part in (
+        "cavity equations: converged",
+        "2048 of a unit",
+        "Gaussian process: ",
+        "widths 30",
+    ):
+        assert part in text
+    assert "doubt" not in text
+    assert sol._repr_html_().count("<tr>") == len(text.splitlines()) - 1
+    load = sol.feature_load()
+    np.testing.assert_allclose(load.values[0] / 0.4 + 1, sol.overlap_eigenvalues[0], rtol=1e-9)
+    with pytest.raises(ValueError, match="layer"):
+        sol.feature_load(1)
+
+
+def test_a_rare_unit_is_warned_of():
+    """Many data per unit, little noise, a cubic target: one kind of unit carries the output."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 4))
+    t = X[:, 0]
+    y = t**3 - 3 * t
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sol = solve(fcn(6), X, y, 0.05, theory="cavity", draws=2048, raise_on_failure=False)
+    assert (sol.heaviest_unit > 0.5) == any(issubclass(each.category, RareUnits) for each in caught)
+    assert (sol.heaviest_unit > 0.5) == ("doubt" in str(sol))
+
+
 def test_a_solution_survives_a_file(learned, tmp_path):
     """What is made again from the draws is what was there, to rounding."""
     sol, w = learned
@@ -212,6 +245,7 @@ def test_a_solution_survives_a_file(learned, tmp_path):
     np.testing.assert_allclose(back.unit_law.moments(w), sol.unit_law.moments(w), rtol=1e-11, atol=1e-14)
 
 
+@pytest.mark.filterwarnings("ignore::numerics.RareUnits")
 def test_files_of_the_gaussian_process_and_of_moved_draws(tmp_path):
     X, y = small(False, outputs=1)
     noise = np.linspace(0.05, 0.2, len(X))

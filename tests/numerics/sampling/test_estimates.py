@@ -8,8 +8,8 @@ from mutants import breaks
 from naive_networks import one_unit
 
 from numerics import Estimate, sample
+from numerics.figures import short
 from numerics.sampling import diagnostics, stein
-from numerics.sampling.estimate import short
 
 DIAGNOSTICS = "numerics/sampling/diagnostics.py"
 

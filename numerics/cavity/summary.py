@@ -1,0 +1,103 @@
+"""A cavity solution in words: text for print(), HTML for notebooks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from numerics.figures import short
+from numerics.problem import Problem
+from numerics.solutions.summary import data_in_words, network_in_words, prior_in_words
+from numerics.solving.outcome import Status
+
+RARE = 0.5  # share of the output in one unit's worth of the law, above which the theory has ended
+
+
+class Shown(Protocol):
+    """What is put into words."""
+
+    @property
+    def problem(self) -> Problem: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def errors(self) -> dict[str, Any]: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def draws(self) -> int: ...
+    @property
+    def effective_sample(self) -> float: ...
+    @property
+    def alpha(self) -> float: ...
+    @property
+    def free_energy(self) -> float: ...
+    @property
+    def readout_load(self) -> float: ...
+    @property
+    def residual(self) -> float: ...
+    @property
+    def gradients(self) -> int: ...
+    @property
+    def heaviest_unit(self) -> float: ...
+    @property
+    def converged(self) -> bool: ...
+
+
+if TYPE_CHECKING:
+    from numerics.solutions.solution import Solution
+
+
+def text(sol: Shown, gp: Solution, top: float) -> str:
+    """Several lines: a heading, then a name and a value each."""
+    rows = list(_rows(sol, gp, top))
+    indent = max(len(name) for name, _ in rows)
+    return "\n".join([_heading(sol), *(f"  {name:{indent}}  {value}" for name, value in rows)])
+
+
+def html(sol: Shown, gp: Solution, top: float) -> str:
+    """The same as a small table."""
+    left = ' style="text-align: left"'
+    body = "".join(
+        f"<tr><th{left}>{escape(name)}</th><td{left}>{escape(value)}</td></tr>"
+        for name, value in _rows(sol, gp, top)
+    )
+    return f"<table><caption>{escape(_heading(sol))}</caption><tbody>{body}</tbody></table>"
+
+
+def _heading(sol: Shown) -> str:
+    return f"Solution of the cavity equations: {sol.status.name.lower().replace('_', ' ')}"
+
+
+def _rows(sol: Shown, gp: Solution, top: float) -> Iterator[tuple[str, str]]:
+    yield "network", network_in_words(sol.problem.net)
+    yield "prior", prior_in_words(sol.problem.net)
+    yield "data", data_in_words(sol.problem)
+    errors = sol.errors
+    yield "alpha", f"{_number(sol.alpha, errors['alpha'])} (Gaussian process: {gp.alpha:.6g})"
+    yield "Sigma", f"largest eigenvalue {top:.4g} times the prior's"
+    yield "free energy", _number(sol.free_energy, errors["free_energy"])
+    yield "readout load", f"{sol.readout_load:.3g}"
+    worth = f"{sol.draws} of a unit, {sol.method}, worth {sol.effective_sample:.0f}"
+    yield "draws", f"{worth}; in brackets standard errors by Monte Carlo"
+    yield "residual", f"{sol.residual:.1e} after {sol.gradients} sweeps"
+    if math.isfinite(sol.problem.net.width) and sol.heaviest_unit > RARE:
+        yield "doubt", rare_units(sol.heaviest_unit)
+    if not sol.converged:
+        yield "advice", sol.status.value
+
+
+def _number(value: float, error: float) -> str:
+    return short(value, error) if error > 0 and np.isfinite(error) else f"{value:.6g}"
+
+
+def rare_units(share: float) -> str:
+    """Why the theory has ended."""
+    return (
+        f"a rare kind of unit, of which the network has less than one, carries {100 * share:.0f} % of the "
+        "output: the theory of many alike units has ended; sample the network, or take a larger width"
+    )
