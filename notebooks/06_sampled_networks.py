@@ -33,7 +33,7 @@ from scipy.stats import norm
 import feature_eos as eos
 
 WIDTHS = [320, 160, 80, 40]
-NOISE, DRAWS = 0.1, 150
+NOISE, DRAWS = 0.1, 80
 THEORIES = ("mean_field", "finite_fan_in", "cavity")
 COLOURS = {
     "mean_field": "#1b4f9c",
