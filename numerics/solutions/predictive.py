@@ -79,7 +79,8 @@ class JointLaw:
         """(m, D, count) draws, of the output plus noise of that variance."""
         m, outputs = self.mean.shape
         values, U = np.linalg.eigh(self.joint.reshape(outputs * m, outputs * m))
-        root = (U * np.sqrt(np.maximum(values, 0.0) + noise)) @ U.T
+        std = np.sqrt(noise + np.maximum(values, 0.0))
+        root = (U * std) @ U.T
         draws = (root @ rng.standard_normal((outputs * m, count))).reshape(outputs, m, count)
         return self.mean[:, :, None] + draws.transpose(1, 0, 2)
 

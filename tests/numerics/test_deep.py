@@ -112,9 +112,9 @@ def test_three_layer_cnn_reference():
     case="three dense layers",
 )
 @breaks(
-    "numerics/readout_laws/law.py",
-    "self.fluctuation * self.eps.shape[1]",
-    "self.fluctuation * 1",
+    "numerics/readout_laws/mean_field.py",
+    "beta=-outputs",
+    "beta=-1",
     "one K_f^{-1} for several outputs",
     case="three dense layers",
 )
@@ -171,9 +171,9 @@ def test_solutions_obey_the_equations_written_with_inverses(network):
     case="linear units",
 )
 @breaks(
-    "numerics/readout_laws/law.py",
-    "return cross @ self.weights",
-    "return cross @ -self.weights",
+    "numerics/readout_laws/mean_field.py",
+    "return readout.cross(cross) @ self.eps",
+    "return readout.cross(cross) @ -self.eps",
     "sign of the mean",
     case="three dense layers",
 )

@@ -91,9 +91,9 @@ def test_gradient_of_the_free_energy_by_central_differences_of_order_two(small):
     case="erf",
 )
 @breaks(
-    "numerics/readout_laws/law.py",
-    "weight = -self.fluctuation",
-    "weight = self.fluctuation",
+    "numerics/readout_laws/mean_field.py",
+    "beta=-outputs",
+    "beta=outputs",
     "sign of K_f^{-1} in A",
     case="erf",
 )

@@ -13,10 +13,10 @@ from numerics.gaussian.hessian import Hessian
 
 NOISE = 0.05
 SINGLE = {f"{name}, finite fan-in": (net, flat, "finite_fan_in") for name, (net, flat) in NETWORKS.items()}
-RELU = {
-    f"{name}, ReLU, {law}": (net, flat, law)
+RELU = {f"{name}, ReLU": (net, flat, "mean_field") for name, (net, flat) in RELU_NETWORKS.items()}
+RELU |= {
+    f"{name}, ReLU, finite fan-in": (net, flat, "finite_fan_in")
     for name, (net, flat) in RELU_NETWORKS.items()
-    for law in ("mean_field", "finite_fan_in")
 }
 EVERY = {
     f"three dense layers, {name}": (

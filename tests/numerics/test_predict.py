@@ -66,7 +66,7 @@ def test_noise_is_added_to_the_variance_of_observations_only(small, sol):
     case="erf-100.0",
 )
 @breaks(
-    "numerics/readout_laws/law.py",
+    "numerics/readout_laws/mean_field.py",
     "] += problem.noise_variance[observed]",
     "] += 1e-6",
     "variance without training noise",

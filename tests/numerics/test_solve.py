@@ -135,9 +135,9 @@ def test_free_energy_of_nearby_states_is_higher(small, solved):
     "sigma^2 for sigma in the units of a linear network",
 )
 @breaks(
-    "numerics/readout_laws/law.py",
-    "weight = -self.fluctuation",
-    "weight = -0.0 * self.fluctuation",
+    "numerics/readout_laws/mean_field.py",
+    "beta=-outputs",
+    "beta=-0.0 * outputs",
     "A without K_f^{-1}",
 )
 def test_one_linear_pixel_is_the_root_of_a_cubic():
