@@ -12,8 +12,9 @@ run: $(INSTALLED)
 	$(BIN)/feature-eos compare --plot out/compare.png --out out/compare.npz
 	$(BIN)/feature-eos compare --data digits --channels 2560,640,160,40 --plot out/digits.png
 
+# a process and a BLAS thread per core: most tests are one thread's work
 test: check docs
-	$(BIN)/python -m pytest
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 docs: $(INSTALLED)
 	rm -rf docs/_build

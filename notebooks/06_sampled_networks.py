@@ -32,7 +32,7 @@ from scipy.stats import norm
 
 import feature_eos as eos
 
-WIDTHS = [320, 160, 80, 40]
+WIDTHS = [160, 80, 40]
 NOISE, DRAWS = 0.1, 80
 THEORIES = ("mean_field", "finite_fan_in", "cavity")
 COLOURS = {

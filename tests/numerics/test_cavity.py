@@ -293,7 +293,7 @@ def test_linear_units_have_the_proportional_limit_s_scale():
     X, w = rng.standard_normal((n, d)), rng.standard_normal(d) / math.sqrt(d)
     y = X @ w
     net = fcn(width, 1.0, 1.0, activation="linear")
-    sol = solve(net, X, y, 0.1, theory="cavity", draws=2048)
+    sol = solve(net, X, y, 0.1, theory="cavity", draws=4096)
     Q = X @ X.T / d
 
     def gap(scale):
@@ -308,7 +308,8 @@ def test_linear_units_have_the_proportional_limit_s_scale():
     eps = np.linalg.solve(0.1 * np.eye(n) + low * Q, y)
     exact = eps @ y / (y @ y)
     assert abs(solve(net, X, y, 0.1).alpha / exact - 1) > 0.1  # mean field
-    assert sol.alpha == pytest.approx(exact, rel=0.02)
+    # three errors of .7 %, and the limit's own 1/n
+    assert sol.alpha == pytest.approx(exact, rel=0.03)
 
 
 @pytest.mark.parametrize(("width", "alpha"), [(100, 0.3180), (40, 0.3517)])

@@ -184,7 +184,7 @@ def test_posterior_variance_is_the_resolvent():
 def test_linear_outputs_are_renormalised_by_a_matrix():
     """The proportional limit's renormalisation u (x) Q_0, u^{-1} = I + (T - M)/P; errors fall as 1/n."""
     off = []
-    for n in (30, 120):
+    for n in (30, 90):
         rng = np.random.default_rng(n)
         X = rng.standard_normal((n, n + n // 3))
         Y = X @ rng.standard_normal((X.shape[1], 3)) / np.sqrt(X.shape[1]) + 0.1 * rng.standard_normal((n, 3))
@@ -194,19 +194,19 @@ def test_linear_outputs_are_renormalised_by_a_matrix():
         off.append(abs(sol.alpha / exact - 1))
         assert abs(solve(fcn(P, 1.0, 1.0, activation="linear"), X, Y, 0.1).alpha / exact - 1) > 5 * off[-1]
     assert off[0] < 0.03
-    assert off[0] / off[1] > 2.5  # 4 but for the draw
+    assert off[0] / off[1] > 1.8  # 3 but for the draw
 
 
 def renormalised(Q_0, Y, noise, P):
     """alpha, by damped iteration for u."""
     n, D = Y.shape
     u = np.eye(D)
-    for _ in range(3000):
+    for _ in range(150):
         K = np.kron(u, Q_0) + noise * np.eye(n * D)
         eps = np.linalg.solve(K, Y.T.ravel()).reshape(D, n)
         H = np.linalg.inv(K).reshape(D, n, D, n)
         T = np.einsum("mn,dmen->de", Q_0, H)
-        u = 0.9 * u + 0.1 * np.linalg.inv(np.eye(D) + (T - eps @ Q_0 @ eps.T) / P)
+        u = 0.7 * u + 0.3 * np.linalg.inv(np.eye(D) + (T - eps @ Q_0 @ eps.T) / P)
     return np.sum(eps.T * Y) / np.sum(Y**2)
 
 

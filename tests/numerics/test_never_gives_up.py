@@ -127,7 +127,7 @@ class TestWithinRange:
             assert part.value == pytest.approx(whole.value, rel=1e-13)
             one, other = part.summary, whole.summary
             assert one.degrees_of_freedom == pytest.approx(other.degrees_of_freedom, rel=1e-12)
-            np.testing.assert_allclose(part.eps, whole.eps, atol=1e-13)
+            np.testing.assert_allclose(part.summary.eps, whole.summary.eps, atol=1e-13)
             whole_A, part_A = (np.tril(t.A) + np.tril(t.A, -1).T for t in (whole, part))
             np.testing.assert_allclose(
                 self.features.T @ part_A @ self.features,
