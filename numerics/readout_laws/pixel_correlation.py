@@ -54,10 +54,11 @@ def refuse_correlated_pixels(
     error = scalar_error(readout, kernel, noise, width * share)
     if abs(error) > TOLERATED:
         raise ValueError(
-            "theory='finite_fan_in' is for pixels that are alike and uncorrelated, but with these its two "
+            "theory='scalar_fan_in' is for pixels that are alike and uncorrelated, but with these its two "
             f"scalars are {100 * abs(error):.2g} % off in tr K^-1 of the readout kernel at width "
             f"{width:g} (at most {100 * TOLERATED:g} % are accepted); take larger widths, or "
-            "theory='mean_field', which is off by about half the readout load"
+            "theory='finite_fan_in', which has matrices over pixels (theory='mean_field' is off by about "
+            "half the readout load)"
         )
 
 
