@@ -44,7 +44,7 @@ class OneKernelOutput(OutputLaw):
         values, vectors = np.linalg.eigh(q)
         seen = noise.observed
         weights = mirrored(Q)[np.ix_(seen, seen)] - noise.bias
-        S = np.diag(noise.noise_variance[seen]) + noise.bias
+        S = noise.covariance
         factors = tuple(cholesky(each * weights + S, lower=True, check_finite=False) for each in values)
         return cls(noise, eps, p, values, vectors, factors)
 

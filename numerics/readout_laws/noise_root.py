@@ -51,7 +51,12 @@ class NoiseRoot:
         """L (k, k), lower; None where it is diagonal."""
         if self.bias == 0.0:
             return None
-        return cholesky(np.diag(self.std**2) + self.bias, lower=True)
+        return cholesky(self.covariance, lower=True)
+
+    @property
+    def covariance(self) -> Array:
+        """S (k, k)."""
+        return np.diag(self.std**2) + self.bias
 
     @property
     def log_det(self) -> float:
@@ -66,14 +71,21 @@ class NoiseRoot:
             return seen / self.std[:, None]
         return np.asarray(solve_triangular(self.factor, seen, lower=True, check_finite=False))
 
+    def back(self, rows: Array) -> Array:
+        """L^{-T} rows, of (k, ...) arrays: (k, ...)."""
+        if self.factor is None:
+            return rows / self.std[:, None]
+        return np.asarray(solve_triangular(self.factor, rows, lower=True, trans=1, check_finite=False))
+
+    def back_both(self, H: Array) -> Array:
+        """L^{-T} H L^{-1} of a full (k, k) array: (k, k)."""
+        return np.ascontiguousarray(self.back(self.back(H).T).T)
+
     def up(self, rows: Array) -> Array:
         """L^{-T} rows, of (k, ...) arrays: (n, ...), zero at what is not observed."""
-        if self.factor is None:
-            back = rows / self.std[:, None]
-        else:
-            back = solve_triangular(self.factor, rows, lower=True, trans=1, check_finite=False)
+        back = self.back(rows)
         if len(self.observed) == len(self.noise_variance):
-            return np.asarray(back)
+            return back
         whole = np.zeros((len(self.noise_variance), rows.shape[1]))
         whole[self.observed] = back
         return whole

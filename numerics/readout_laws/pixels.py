@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +86,12 @@ class PixelChange(Change):
         dQ = self.blocks.combined(dp)
         if fixed:
             dQ += self.moving.combined(self.p)
-        factor = _factor(self.blocks.combined(self.p))
-        return -np.asarray(cho_solve(factor, dQ @ self.eps, check_finite=False))
+        return -np.asarray(cho_solve(self._responding, dQ @ self.eps, check_finite=False))
+
+    @cached_property
+    def _responding(self) -> tuple[Array, bool]:
+        """Cholesky factor of 1 + Q_p."""
+        return _factor(self.blocks.combined(self.p))
 
 
 def resolvent(Q: Array) -> tuple[Array, float]:

@@ -16,7 +16,7 @@ from numerics.cavity.moves import Tilt
 from numerics.cavity.session import Session
 from numerics.cavity.solution import CavitySolution
 from numerics.readout_laws.blocks import Grid
-from numerics.readout_laws.fan_in import pixels
+from numerics.readout_laws.fan_in_terms import pixels
 from numerics.readout_laws.noise_root import NoiseRoot
 from numerics.solving.outcome import Status
 from numerics.unit.fields import Pull, Readouts
@@ -427,12 +427,7 @@ def test_finite_fan_in_is_the_closure_of_these_fields(name, outputs):
     blocks = Grid(np.array(flat), slots, n, outputs)
     term = pixels(blocks, problem.targets[problem.observed], noise, width)
     eps = np.ascontiguousarray((term.summary.eps * std[:, None]).T)
-    H = np.array(
-        [
-            [noise.outward(block) * plain for block in row]
-            for row in term.H.reshape(outputs, n, outputs, n).transpose(0, 2, 1, 3)
-        ]
-    ).transpose(0, 2, 1, 3)
+    H = term.H * std[:, None, None] * std
     readouts = Readouts.of(population, H, width)
     order = np.arange(slots * outputs).reshape(slots, outputs).T.ravel()  # (output, slot) of (slot, output)
     p, q = (w[np.ix_(order, order)] for w in (term.p, term.q))

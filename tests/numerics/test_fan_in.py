@@ -10,13 +10,13 @@ from small_problems import symmetric
 from states import direction, moved, off_the_solution, theory_of
 
 from numerics import cnn, datasets, fcn, load, solve, solve_path
-from numerics.readout_laws.fan_in import one_kernel
+from numerics.readout_laws.fan_in_terms import one_kernel
 from numerics.readout_laws.mean_field import mean_field
 from numerics.readout_laws.noise_root import NoiseRoot
 from numerics.readout_laws.spectrum import Spectrum
 
 LAW = "finite_fan_in"
-FAN_IN, OUTPUTS = "numerics/readout_laws/fan_in.py", "numerics/readout_laws/outputs.py"
+FAN_IN, OUTPUTS = "numerics/readout_laws/fan_in_terms.py", "numerics/readout_laws/outputs.py"
 COUPLED = "numerics/readout_laws/coupled.py"
 
 

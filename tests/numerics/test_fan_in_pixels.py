@@ -10,12 +10,12 @@ from numerics import cnn, datasets, fcn, load, solve, solve_path
 from numerics.gaussian.theory import Theory
 from numerics.problem import Problem
 from numerics.readout_laws.blocks import Grid, Pairs
-from numerics.readout_laws.fan_in import one_kernel, pixels
+from numerics.readout_laws.fan_in_terms import one_kernel, pixels
 from numerics.readout_laws.noise_root import NoiseRoot
 
 LAW = "finite_fan_in"
 BLOCKS, COUPLED = "numerics/readout_laws/blocks.py", "numerics/readout_laws/coupled.py"
-PIXELS, FAN_IN = "numerics/readout_laws/pixels.py", "numerics/readout_laws/fan_in.py"
+PIXELS, FAN_IN = "numerics/readout_laws/pixels.py", "numerics/readout_laws/fan_in_terms.py"
 TWO_LAYERS = {
     "pixels": (cnn(9, 1.5, 0.9), False),
     "pairs pooled": (cnn(9, 1.5, 0.9, readout=POOLED), False),
@@ -176,7 +176,7 @@ def test_posterior_variance_is_the_resolvent():
     sol = solve(net, X, y, 0.1, theory=LAW)
     layers = sol.equations.layers(sol.state)
     term = sol.equations.data_term(layers, (1 / net.width,))
-    H = term.noise.outward(term.H)
+    H = term.H[0, :, 0]
     cov = sol.predict(X, return_cov=True)[1]
     np.testing.assert_allclose(cov, 0.1 * np.eye(14) - 0.01 * H, atol=1e-9)
 

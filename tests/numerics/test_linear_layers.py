@@ -7,7 +7,7 @@ from small_problems import symmetric
 from states import direction, moved, off_the_solution, theory_of
 
 from numerics import fcn, load, solve
-from numerics.readout_laws.fan_in import one_kernel
+from numerics.readout_laws.fan_in_terms import one_kernel
 from numerics.readout_laws.noise_root import NoiseRoot
 
 LAW = "finite_fan_in"
