@@ -15,6 +15,7 @@ from numerics.compare import Beyond, Comparison, Row
 from numerics.figures import short
 from numerics.machine.files import write_atomically
 from numerics.solutions.summary import LOAD_WORTH_A_NOTE
+from numerics.solutions.validity import percent
 
 COLUMNS = (  # heading, attribute of Row, format
     ("C", "width", "{:g}"),
@@ -130,9 +131,9 @@ def trust(result: Comparison) -> Iterator[str]:
     for sol in sorted(heavy, key=lambda each: -each.width):
         found = sol.validity
         yield (
-            f"C = {sol.width:g}: the response of the readout's weights {100 * found.fan_in[0]:+.2g} % of "
-            f"alpha, the exact law of a unit {100 * found.units[0]:+.2g} %, its excess kurtosis "
-            f"{found.excess_kurtosis:+.2f}; {found.advice.replace('theory=', '--theory ')}"
+            f"C = {sol.width:g}: the response of the readout's weights {percent(found.fan_in[0])} of alpha, "
+            f"the exact law of a unit {percent(found.units[0])}, its excess kurtosis "
+            f"{found.excess_kurtosis:+.2f}; {found.advice}"
         )
 
 

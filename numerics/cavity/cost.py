@@ -53,4 +53,4 @@ def _sweep(session: Session) -> tuple[float, float]:
     began = time.perf_counter()
     readouts = functional.readouts(H)
     functional.covariance(readouts, functional.pull(readouts, at.eps))
-    return time.perf_counter() - began, 2.0 * fixed
+    return time.perf_counter() - began, 2.0 * fixed  # a factor and its products beside the inverse

@@ -356,10 +356,10 @@ class CavitySolution(Predictive):
         return FeatureLoad.of(self.Sigma, np.diag(self.equations.prior_variance[: len(self.Sigma)]))
 
     def __str__(self) -> str:
-        return summary.text(self, self.gp, float(self.overlap_eigenvalues[0]))
+        return summary.text(self, self.gp.alpha, float(self.overlap_eigenvalues[0]))
 
     def _repr_html_(self) -> str:
-        return summary.html(self, self.gp, float(self.overlap_eigenvalues[0]))
+        return summary.html(self, self.gp.alpha, float(self.overlap_eigenvalues[0]))
 
     def __repr__(self) -> str:
         return (

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from html import escape
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from numerics.figures import short
 from numerics.problem import Problem
-from numerics.solutions.summary import data_in_words, network_in_words, prior_in_words
+from numerics.solutions.summary import as_table, data_in_words, in_lines, network_in_words, prior_in_words
 from numerics.solving.outcome import Status
 
 RARE = 0.5  # share of the output in one unit's worth of the law, above which the theory has ended
@@ -48,37 +47,26 @@ class Shown(Protocol):
     def converged(self) -> bool: ...
 
 
-if TYPE_CHECKING:
-    from numerics.solutions.solution import Solution
-
-
-def text(sol: Shown, gp: Solution, top: float) -> str:
+def text(sol: Shown, gp_alpha: float, top: float) -> str:
     """Several lines: a heading, then a name and a value each."""
-    rows = list(_rows(sol, gp, top))
-    indent = max(len(name) for name, _ in rows)
-    return "\n".join([_heading(sol), *(f"  {name:{indent}}  {value}" for name, value in rows)])
+    return in_lines(_heading(sol), list(_rows(sol, gp_alpha, top)))
 
 
-def html(sol: Shown, gp: Solution, top: float) -> str:
+def html(sol: Shown, gp_alpha: float, top: float) -> str:
     """The same as a small table."""
-    left = ' style="text-align: left"'
-    body = "".join(
-        f"<tr><th{left}>{escape(name)}</th><td{left}>{escape(value)}</td></tr>"
-        for name, value in _rows(sol, gp, top)
-    )
-    return f"<table><caption>{escape(_heading(sol))}</caption><tbody>{body}</tbody></table>"
+    return as_table(_heading(sol), list(_rows(sol, gp_alpha, top)))
 
 
 def _heading(sol: Shown) -> str:
     return f"Solution of the cavity equations: {sol.status.name.lower().replace('_', ' ')}"
 
 
-def _rows(sol: Shown, gp: Solution, top: float) -> Iterator[tuple[str, str]]:
+def _rows(sol: Shown, gp_alpha: float, top: float) -> Iterator[tuple[str, str]]:
     yield "network", network_in_words(sol.problem.net)
     yield "prior", prior_in_words(sol.problem.net)
     yield "data", data_in_words(sol.problem)
     errors = sol.errors
-    yield "alpha", f"{_number(sol.alpha, errors['alpha'])} (Gaussian process: {gp.alpha:.6g})"
+    yield "alpha", f"{_number(sol.alpha, errors['alpha'])} (Gaussian process: {gp_alpha:.6g})"
     yield "Sigma", f"largest eigenvalue {top:.4g} times the prior's"
     yield "free energy", _number(sol.free_energy, errors["free_energy"])
     yield "readout load", f"{sol.readout_load:.3g}"

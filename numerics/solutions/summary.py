@@ -35,17 +35,26 @@ PATH_COLUMNS = (  # heading, cell
 
 def text(sol: Observables) -> str:
     """Several lines: a heading, then a name and a value each."""
-    rows = list(_rows(sol))
-    indent = max(len(name) for name, _ in rows)
-    return "\n".join([_heading(sol), *(f"  {name:{indent}}  {value}" for name, value in rows)])
+    return in_lines(_heading(sol), list(_rows(sol)))
 
 
 def html(sol: Observables) -> str:
     """The same as a small table."""
+    return as_table(_heading(sol), list(_rows(sol)))
+
+
+def in_lines(heading: str, rows: Sequence[tuple[str, str]]) -> str:
+    """A heading, then a name and a value per line."""
+    indent = max(len(name) for name, _ in rows)
+    return "\n".join([heading, *(f"  {name:{indent}}  {value}" for name, value in rows)])
+
+
+def as_table(heading: str, rows: Sequence[tuple[str, str]]) -> str:
+    """The same in HTML."""
     body = "".join(
-        f"<tr><th{LEFT}>{escape(name)}</th><td{LEFT}>{escape(value)}</td></tr>" for name, value in _rows(sol)
+        f"<tr><th{LEFT}>{escape(name)}</th><td{LEFT}>{escape(value)}</td></tr>" for name, value in rows
     )
-    return f"<table><caption>{escape(_heading(sol))}</caption><tbody>{body}</tbody></table>"
+    return f"<table><caption>{escape(heading)}</caption><tbody>{body}</tbody></table>"
 
 
 def path_text(solutions: Sequence[Observables], **more: Sequence[float]) -> str:

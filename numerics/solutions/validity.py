@@ -4,8 +4,8 @@ Each effect that a theory leaves out is put in once, at the solution: p and q of
 kernel; matrices over pixels and outputs for numbers; the exact law of one unit, by a few thousand draws, in
 the fields of the data. What alpha and the learned variance answer, before anything else does, is about what
 leaving it out costs (derived: docs/derivations-fan-in.md, docs/derivations-cavity.md). Of alpha it is right
-to a quarter or so up to loads of .4, and tells where that ends; more learning takes discrepancy away, so that
-of l_* it is too much.
+to a quarter or so up to loads of .4 where variances at most double; beyond that the solution it is
+put into is too far off. More learning takes discrepancy away, so that of l_* it is too much.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from numerics.gaussian.state import State
 from numerics.gaussian.theory import Theory
 from numerics.problem import Problem
 from numerics.readout_laws import LAWS
-from numerics.readout_laws.fan_in import OneKernelTerm, PixelTerm
+from numerics.readout_laws.fan_in_terms import FanInTerm
 from numerics.readout_laws.law import DataTerm
 from numerics.unit.fields import Pull, Readouts
 from numerics.unit.hidden import Hidden
-from numerics.unit.population import gaussian
+from numerics.unit.population import Population, gaussian
 
 Array = NDArray[np.float64]
 
 DRAWS = 2048
 VISIBLE = 0.02  # of alpha or l_*: what a theory may leave out without a word
+LARGEST = 0.5  # cost that is told as a number
 LIGHT = 0.1  # load below which nothing is looked for in deep networks
-MOST_ENTRIES = 5e8  # of the blocks of pixels; beyond, numbers stand for the matrices
+MOST_ENTRIES = 1e8  # of the blocks of pixels, (N n)^2; beyond, numbers stand for the matrices
 
 
 class Solved(Protocol):
@@ -127,11 +128,16 @@ class Validity:
             ("exact law of a unit", self.units),
         ):
             if math.isfinite(costs[0]):
-                learned = f", of l_* {100 * costs[1]:+.1f} %" if math.isfinite(costs[1]) else ""
-                lines.append(f"{name}: {100 * costs[0]:+.1f} % of alpha{learned}")
+                learned = f", {percent(costs[1])} of l_*" if math.isfinite(costs[1]) else ""
+                lines.append(f"{name}: {percent(costs[0])} of alpha{learned}")
         if math.isfinite(self.excess_kurtosis):
             lines.append(f"excess kurtosis along the top direction {self.excess_kurtosis:+.2f}")
         return "\n".join([*lines, self.advice])
+
+
+def percent(cost: float) -> str:
+    """A cost in words; putting an effect in once is no estimate of large ones."""
+    return f"{100 * cost:+.1f} %" if abs(cost) <= LARGEST else f"more than {100 * LARGEST:g} %"
 
 
 def validity(sol: Solved) -> Validity:
@@ -141,7 +147,7 @@ def validity(sol: Solved) -> Validity:
     layers = equations.layers(sol.state)
     readout, kernel = equations.readout, layers[-1].kernel
     pixels = readout.receptive.fan_in
-    large = (pixels * problem.samples) ** 2 > MOST_ENTRIES * (4 if problem.outputs == 1 else 1)
+    large = (pixels * problem.samples) ** 2 > MOST_ENTRIES
     sharp = LAWS["mean_field"].at(readout, kernel, problem, widths)
     best = LAWS["scalar_fan_in" if large else "finite_fan_in"].at(readout, kernel, problem, widths)
     nothing = (math.nan, math.nan)
@@ -151,7 +157,7 @@ def validity(sol: Solved) -> Validity:
         number = LAWS["scalar_fan_in"].at(readout, kernel, problem, widths)
         between = _change(sol, layers[-1], number, best)
     kurtosis, worth, units = math.nan, math.nan, nothing
-    if len(layers) == 1 and widths[0] > 0.0:
+    if len(layers) == 1 and isinstance(best, FanInTerm):
         kurtosis, worth, units = _unit(sol, layers[0], best)
         if sol.theory == "mean_field":  # the unit's law in a field of finite fan-in has that effect too
             units = (units[0], (1.0 + units[1]) / (1.0 + fan_in[1]) - 1.0)
@@ -192,58 +198,50 @@ def _top(Sigma: Array, prior: Array) -> Array:
     return np.linalg.eigh(Sigma / np.multiply.outer(std, std))[1][:, -1] / std
 
 
-def _unit(sol: Solved, layer: Layer, term: DataTerm) -> tuple[float, float, tuple[float, float]]:
-    """Excess kurtosis, what the draws are worth, and what one unit's exact law would change."""
+def _unit(sol: Solved, layer: Layer, term: FanInTerm) -> tuple[float, float, tuple[float, float]]:
+    """Excess kurtosis, what the draws are worth, and what one unit's exact law would change: against the
+    Gaussian's averages by the very same draws, so that what these miss drops out."""
     problem, equations = sol.problem, sol.equations
-    seen = problem.observed
+    seen, prior = problem.observed, np.sqrt(equations.prior_variance)
     std = np.sqrt(problem.noise_variance[seen])
     hidden = Hidden.of(equations, equations.X[:, seen], std)
-    prior = np.sqrt(equations.prior_variance)
-    covariance = layer.covariance / np.multiply.outer(prior, prior)
-    population = gaussian(hidden, DRAWS, covariance, 0)
+    population = _drawn(hidden, layer, prior)
     eps = np.ascontiguousarray((term.summary.eps[seen] * std[:, None]).T)
     outputs, n = eps.shape
-    H = _resolvent(term, std, outputs, seen)
+    H = term.H * std[:, None, None] * std
     width = problem.net.width
-    readouts = Readouts.of(population, H.reshape(outputs, n, outputs, n), width)
-    pull = Pull.of(population, readouts, eps, width)
-    bias = math.sqrt(problem.net.bias_variance) / std
+    pull = Pull.of(population, Readouts.of(population, H, width), eps, width)
+    left = _gaussian_output(population, term.p, eps) - pull.mean_output
+    moved = (H.reshape(outputs * n, -1) @ left.ravel()).reshape(outputs, n)
     y = (problem.targets[seen] / std[:, None]).T
-    left = y - eps - np.multiply.outer(eps @ bias, bias) - pull.mean_output
-    moved = (H @ left.ravel()).reshape(outputs, n)
-    alpha = float(np.sum(moved * y) / np.sum(eps * y))
     t = population.Z @ (_top(layer.covariance, equations.prior_variance) * prior)
+    before = float(np.var(t))
     t -= pull.weights @ t
     second, fourth = float(pull.weights @ t**2), float(pull.weights @ t**4)
-    u = _top(layer.covariance, equations.prior_variance)
-    gaussian_second = float(u @ layer.covariance @ u)
-    return fourth / second**2 - 3.0, pull.effective_share, (alpha, second / gaussian_second - 1.0)
+    alpha = float(np.sum(moved * y) / np.sum(eps * y))
+    return fourth / second**2 - 3.0, pull.effective_share, (alpha, second / before - 1.0)
 
 
-def _resolvent(term: DataTerm, std: Array, outputs: int, seen: NDArray[np.bool_]) -> Array:
-    """H (D n, D n) of a term of finite fan-in, in units of each datum's noise."""
-    positions = np.flatnonzero(seen)
-    n = len(positions)
-    if isinstance(term, PixelTerm):
-        H = term.H.reshape(outputs, n, outputs, n)
-        back = np.array(
-            [
-                [term.noise.outward(H[d, :, e])[np.ix_(positions, positions)] for e in range(outputs)]
-                for d in range(outputs)
-            ]
-        )
-    else:
-        assert isinstance(term, OneKernelTerm)
-        U, at = term.vectors, term.coupled
-        each, V = np.linalg.eigh(term.q)
-        h = 1.0 / (1.0 + np.multiply.outer(at.values, each))
-        blocks = [
-            term.noise.outward((U * h[:, a]) @ U.T)[np.ix_(positions, positions)] for a in range(outputs)
-        ]
-        back = np.einsum("da,ea,amn->demn", V, V, np.array(blocks))
-    scaled = back * np.multiply.outer(std, std)
-    whole: Array = scaled.transpose(0, 2, 1, 3).reshape(outputs * n, outputs * n)
-    return (whole + whole.T) / 2
+def _drawn(hidden: Hidden, layer: Layer, prior: Array) -> Population:
+    """Draws of the solution's own Gaussian."""
+    around = gaussian(hidden, DRAWS, layer.covariance / np.multiply.outer(prior, prior), 0)
+    if layer.mean is None:
+        return around
+    Z = around.Z + layer.mean / prior
+    closer = 0.5 * np.sum(around.Z**2 - Z**2, axis=1)
+    return Population(hidden, Z, around.log_ratio + closer)
+
+
+def _gaussian_output(population: Population, p: Array, eps: Array) -> Array:
+    """Q_p eps (D, n) of draws that nothing tilts; p over (slot, output), or over outputs for all slots."""
+    outputs, slots = len(eps), population.hidden.slots
+    every = p if len(p) == slots * outputs else np.kron(np.eye(slots), p)
+    each = every.reshape(slots, outputs, slots, outputs)
+    total = np.zeros_like(eps)
+    for _, phi in population.features():
+        gain = np.einsum("idje,bje->dbi", each, phi @ eps.T, optimize=True)
+        total += gain.reshape(outputs, -1) @ phi.reshape(-1, phi.shape[2])
+    return total / len(population)
 
 
 __all__ = ["Validity", "validity"]
