@@ -28,6 +28,7 @@ from numerics.series.complex_width import AlphaSeries, alpha_series
 from numerics.series.perturbation import FirstOrder
 from numerics.solutions.branches import Branches, StationaryPoint
 from numerics.solutions.feature_load import FeatureLoad
+from numerics.solutions.hidden_fan_in import HiddenFanIn
 from numerics.solutions.observables import LayerKernels
 from numerics.solutions.path import ConvergenceError, NegativeCurvature, Path
 from numerics.solutions.prediction import TestKernels
@@ -57,6 +58,7 @@ __all__ = [
     "ExactFirstOrder",
     "FeatureLoad",
     "FirstOrder",
+    "HiddenFanIn",
     "Langevin",
     "LayerKernels",
     "LossOfDigits",

@@ -22,6 +22,7 @@ from numerics.network import Widths
 from numerics.problem import Problem
 from numerics.series.perturbation import FirstOrder, first_order
 from numerics.solutions.feature_load import FeatureLoad
+from numerics.solutions.hidden_fan_in import HiddenFanIn, hidden_fan_in
 from numerics.solutions.stability import smallest_eigenvalue
 from numerics.solutions.validity import Validity, validity
 from numerics.solving.outcome import Status
@@ -264,6 +265,12 @@ class Observables(ABC):
         if math.isinf(self.width):
             raise ValueError("at infinite width nothing is left out; give a solution at finite width")
         return validity(self)
+
+    @cached_property
+    def hidden_fan_in(self) -> HiddenFanIn:
+        """p and q of the readout and of the hidden layer below it, of networks of two hidden layers: how far
+        their weights are from the sharp ones that mean field assumes (derived; a diagnostic)."""
+        return hidden_fan_in(self)
 
     @cached_property
     def stability(self) -> float:
