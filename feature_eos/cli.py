@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from feature_eos.commands import alpha, breakdown, compare, options, sample, solve
+from feature_eos.commands import alpha, breakdown, compare, options, sample, solve, sweep
 from numerics.sampling.sampler import SamplingError
 from numerics.solutions.path import ConvergenceError
 
@@ -28,6 +28,7 @@ EXAMPLES = """
   feature-eos compare --n 200 --channels 640,160,40 --plot compare.png
   feature-eos solve problem.toml
   feature-eos sample problem.toml
+  feature-eos sweep sweep.toml
 
 feature-eos COMMAND --help says what a command prints and takes, with examples
 """
@@ -107,6 +108,6 @@ def _parser() -> options.OneLineParser:
     commands = parser.add_subparsers(
         dest="command", title="commands", metavar="COMMAND", parser_class=options.OneLineParser
     )
-    for command in (compare, solve, sample, alpha, breakdown):
+    for command in (compare, solve, sweep, sample, alpha, breakdown):
         command.register(commands)
     return parser

@@ -38,6 +38,8 @@ from numerics.solutions.validity import Validity
 from numerics.solver import THEORIES, from_sigma, solve, solve_branches, solve_path
 from numerics.solving.outcome import Status
 from numerics.storage import load
+from numerics.sweeps.bar import SweepBar
+from numerics.sweeps.door import SweepFull, SweepLost, SweepProgress, sweep
 
 ensure_cache()  # loops are imported when they are first asked for
 
@@ -81,6 +83,10 @@ __all__ = [
     "StationaryPoint",
     "Status",
     "StepBias",
+    "SweepBar",
+    "SweepFull",
+    "SweepLost",
+    "SweepProgress",
     "TestKernels",
     "UnitLaw",
     "Validity",
@@ -106,4 +112,5 @@ __all__ = [
     "solve_branches",
     "solve_path",
     "step_bias",
+    "sweep",
 ]

@@ -104,34 +104,43 @@ def read(path: str | Path) -> ProblemFile:
         Naming section and key, with the remedy.
     """
     source = Path(path)
+    return described(content_of(source), source)
+
+
+def content_of(source: Path) -> Table:
+    """What a TOML file says, as it is."""
     if not source.is_file():
         kind = "a folder; give the file in it" if source.is_dir() else "no such file"
         raise ValueError(f"{source}: {kind}")
     text = text_of(source)
     try:
-        content = tomllib.loads(text)
+        return tomllib.loads(text)
     except RecursionError:
         raise ValueError(f"{source}: not TOML (brackets within brackets without end)") from None
     except ValueError as broken:
         raise ValueError(f"{source}: not TOML ({broken})") from None
+
+
+def described(content: Table, source: Path) -> ProblemFile:
+    """The problem of what a file says."""
     folder = source.parent
-    _known(content, SECTIONS, "the file")
-    net = _network(_section(content, "network"))
-    X, y, X_test, y_test = _data(_section(content, "data"), folder)
+    known(content, SECTIONS, "the file")
+    net = _network(section(content, "network"))
+    X, y, X_test, y_test = _data(section(content, "data"), folder)
     if "noise_variance" not in content:
         raise ValueError("noise_variance is missing: write for instance noise_variance = 0.1 at the top")
     noise = content["noise_variance"]
     if isinstance(noise, str | Mapping):
         noise = read_array(noise, "noise_variance", folder)
-    solve = _section(content, "solve", required=False)
-    _known(solve, SOLVE_KEYS, "[solve]")
-    sample = _section(content, "sample", required=False)
-    _known(sample, SAMPLE_KEYS, "[sample]")
+    solve = section(content, "solve", required=False)
+    known(solve, SOLVE_KEYS, "[solve]")
+    sample = section(content, "sample", required=False)
+    known(sample, SAMPLE_KEYS, "[sample]")
     _flag(sample.get("check_memory", True), "check_memory in [sample]")
     if "widths" in sample:
-        sample = {**sample, "widths": _widths(sample["widths"], "[sample]")}
-    output = _section(content, "output", required=False)
-    _known(output, OUTPUT_KEYS, "[output]")
+        sample = {**sample, "widths": widths_of(sample["widths"], "[sample]")}
+    output = section(content, "output", required=False)
+    known(output, OUTPUT_KEYS, "[output]")
     options = {key: solve[key] for key in SOLVE_KEYS[1:] if key in solve}
     _flag(options.get("check_memory", True), "check_memory in [solve]")
     return ProblemFile(
@@ -141,7 +150,7 @@ def read(path: str | Path) -> ProblemFile:
         X_test=X_test,
         y_test=y_test,
         noise_variance=noise,
-        widths=_widths(solve["widths"], "[solve]") if "widths" in solve else (net.widths,),
+        widths=widths_of(solve["widths"], "[solve]") if "widths" in solve else (net.widths,),
         options=options,
         sample=sample,
         folder=folder
@@ -150,7 +159,7 @@ def read(path: str | Path) -> ProblemFile:
     )
 
 
-def _section(content: Table, name: str, required: bool = True) -> Table:
+def section(content: Table, name: str, required: bool = True) -> Table:
     if name not in content:
         if required:
             raise ValueError(f"section [{name}] is missing")
@@ -160,7 +169,7 @@ def _section(content: Table, name: str, required: bool = True) -> Table:
     return content[name]
 
 
-def _known(table: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
+def known(table: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
     """Refuse a key that nobody reads, with the place or the name that it should have."""
     names = list(keys)
     for key in table:
@@ -183,7 +192,7 @@ def _network(table: Table) -> Network:
     make = KINDS[kind]
     parameters = inspect.signature(make).parameters
     arguments = {key: value for key, value in table.items() if key != "kind"}
-    _known(arguments, parameters, f"[network] of kind {kind!r}")
+    known(arguments, parameters, f"[network] of kind {kind!r}")
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in arguments:
             raise ValueError(f"{name} is missing in [network] of kind {kind!r}")
@@ -200,7 +209,7 @@ def _receptive(given: Any) -> Any:
     """A window's size or name as it is; a table of indices as a Receptive."""
     if not isinstance(given, Mapping):
         return given
-    _known(given, ("windows", "pools"), "a receptive field")
+    known(given, ("windows", "pools"), "a receptive field")
     return receptive(given.get("windows"), given.get("pools"))
 
 
@@ -230,7 +239,7 @@ def _dataset(table: Table, folder: Path) -> Table:
     make = getattr(datasets, name)
     parameters = inspect.signature(make).parameters
     arguments = {key: value for key, value in table.items() if key != "dataset"}
-    _known(arguments, [*parameters, "shape"], f"[data] with dataset {name!r}")
+    known(arguments, [*parameters, "shape"], f"[data] with dataset {name!r}")
     for key, parameter in parameters.items():
         if parameter.default is parameter.empty and key not in arguments:
             raise ValueError(f"{key} is missing in [data] with dataset {name!r}")
@@ -248,7 +257,7 @@ def _dataset(table: Table, folder: Path) -> Table:
 
 
 def _files(table: Table, folder: Path) -> Table:
-    _known(table, [*FILE_KEYS, "dataset"], "[data]")
+    known(table, [*FILE_KEYS, "dataset"], "[data]")
     archive = table.get("file")
     found: Table = {}
     for name in ("X", "y", "X_test", "y_test"):
@@ -281,10 +290,10 @@ def _reshaped(array: Array | None, shape: Any, name: str) -> Array | None:
     return array.reshape(len(array), *wanted)
 
 
-def _widths(given: Any, section: str) -> tuple[Any, ...]:
+def widths_of(given: Any, section: str) -> tuple[Any, ...]:
     """A list of widths, or a geometric range."""
     if isinstance(given, Mapping):
-        _known(given, RANGE_KEYS, f"widths of {section}")
+        known(given, RANGE_KEYS, f"widths of {section}")
         for key in RANGE_KEYS:
             if key not in given:
                 raise ValueError(

@@ -2,6 +2,7 @@
 
 from numerics.figures import new, save
 from numerics.plots.comparison import comparison
+from numerics.plots.phase import phase_diagram
 from numerics.plots.widths import path, spectrum
 
-__all__ = ["comparison", "new", "path", "save", "spectrum"]
+__all__ = ["comparison", "new", "path", "phase_diagram", "save", "spectrum"]
