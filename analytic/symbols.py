@@ -6,7 +6,8 @@ no other file makes one, and why no string is ever parsed into an expression.
 
 from collections.abc import Iterator
 
-from sympy import Expr, Function, Symbol, erfc, exp, numbered_symbols, pi, sqrt
+import mpmath
+from sympy import Expr, Float, Function, Symbol, erfc, exp, numbered_symbols, pi, sqrt
 
 # One Gaussian pre-activation h, and the pair (h1, h2) with covariance [[K11, K12], [K12, K22]].
 h = Symbol("h", real=True)
@@ -42,6 +43,9 @@ n2 = Symbol("n2", real=True)
 detK = Symbol("detK", nonnegative=True)
 detV = Symbol("detV", positive=True)
 
+# step(S, c) = theta(h - c + noise of variance S) in a sum of terms that is being read.
+step = Function("step")
+
 # What is averaged over: a variance of noise that is itself random.
 noise = Symbol("noise", positive=True)
 
@@ -69,6 +73,35 @@ class ncdf(Function):
 
     def _eval_evalf(self, prec: int) -> Expr:
         return (erfc(-self.args[0] / sqrt(2)) / 2)._eval_evalf(prec)
+
+
+class quadrant(Function):
+    """P(z1 > -a, z2 > -b) of standard normals (z1, z2) of correlation rho."""
+
+    nargs = 3
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        a, b, rho = self.args
+        q = sqrt(1 - rho**2)
+        if argindex == 3:
+            return exp(-(a**2 - 2 * rho * a * b + b**2) / (2 * q**2)) / (2 * pi * q)
+        x, y = (a, b) if argindex == 1 else (b, a)
+        return exp(-(x**2) / 2) / sqrt(2 * pi) * ncdf((y - rho * x) / q)
+
+    def _eval_evalf(self, prec: int) -> Expr:
+        """Drezner and Wesolowsky (1990): the slope in rho, integrated from independence."""
+        if not all(argument.is_number for argument in self.args):
+            return self
+        with mpmath.workprec(prec + 20):
+            a, b, rho = (mpmath.mpf(argument._to_mpmath(prec + 20)) for argument in self.args)
+
+            def slope(angle: mpmath.mpf) -> mpmath.mpf:
+                s = mpmath.sin(angle)
+                return mpmath.exp(-(a * a - 2 * s * a * b + b * b) / (2 * mpmath.cos(angle) ** 2))
+
+            apart = mpmath.ncdf(a) * mpmath.ncdf(b)
+            turned = mpmath.quad(slope, [0, mpmath.asin(rho)])
+            return Float._new((apart + turned / (2 * mpmath.pi))._mpf_, prec)
 
 
 _LATEX = {

@@ -6,9 +6,10 @@ from analytic.generator.printer import function, template
 from analytic.symbols import h
 
 
-def compiled(phi: Expr) -> list[str]:
-    """`phi_dphi` of a number, and the loop `activate` over many."""
-    both = function("phi_dphi", (h,), [phi, diff(phi, h)], doc="phi(h) and its slope.")
+def compiled(phi: Expr, dphi: Expr | None = None) -> list[str]:
+    """`phi_dphi` of a number, and the loop `activate` over many; dphi where it is to be written otherwise."""
+    slope = diff(phi, h) if dphi is None else dphi
+    both = function("phi_dphi", (h,), [phi, slope], doc="phi(h) and its slope.")
     return [both, template("forward_loops")]
 
 

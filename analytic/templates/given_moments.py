@@ -1,15 +1,16 @@
 # ruff: noqa: F821
 # mypy: ignore-errors
-# The generator pastes this file behind `value`, `first` and `second` of a kernel with means that is given.
+# The generator pastes this file behind `value`, `first` and `second` of a kernel with means.
 STATISTICS = 2
+SMALLEST = 1e-90  # a variance below is none
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
 def statistics(v, m, out):
-    """Rows of out: mean, variance."""
+    """Rows of out: mean, variance (never quite 0)."""
     for i in range(v.size):
         out[0, i] = m[i]
-        out[1, i] = v[i]
+        out[1, i] = max(v[i], SMALLEST)
 
 
 @njit(error_model="numpy")
