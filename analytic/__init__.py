@@ -5,6 +5,7 @@
 """
 
 from analytic.fan_in import FanInEquation, FanInState
+from analytic.own import Expectation, Own, activation, expectation
 from analytic.reduced import ReducedEquation, reduced_equation
 from analytic.scalar.finite_patch import FinitePatch, finite_patch
 from analytic.series.breakdown import Breakdown, breakdown
@@ -13,13 +14,17 @@ from analytic.series.certificates import Certificate, certify, certify_cubic
 __all__ = [
     "Breakdown",
     "Certificate",
+    "Expectation",
     "FanInEquation",
     "FanInState",
     "FinitePatch",
+    "Own",
     "ReducedEquation",
+    "activation",
     "breakdown",
     "certify",
     "certify_cubic",
+    "expectation",
     "finite_patch",
     "reduced_equation",
 ]

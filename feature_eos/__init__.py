@@ -16,13 +16,17 @@ __version__ = version("feature-eos")
 ANALYTIC = (
     "Breakdown",
     "Certificate",
+    "Expectation",
     "FanInEquation",
     "FanInState",
     "FinitePatch",
+    "Own",
     "ReducedEquation",
+    "activation",
     "breakdown",
     "certify",
     "certify_cubic",
+    "expectation",
     "finite_patch",
     "reduced_equation",
 )

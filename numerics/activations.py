@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,14 +115,19 @@ class ClosedForm(BuiltIn):
         return self.loops.STATISTICS if self.with_means else 1
 
     def statistics(self, moments: Array) -> Array:
-        if not self.with_means:
-            D = np.empty(moments.shape)
-            self.loops.statistics(np.ascontiguousarray(moments).reshape(-1), D.reshape(-1))
-            return D
-        D = np.empty((len(moments), self.loops.STATISTICS, moments.shape[2]))
-        for pixel, out in zip(moments, D, strict=True):
-            self.loops.statistics(pixel[0], pixel[1], out)
+        return _statistics(self.loops, self.with_means, moments)
+
+
+def _statistics(loops: ModuleType, with_means: bool, moments: Array) -> Array:
+    """What the loops of a closed form keep of each datum."""
+    if not with_means:
+        D = np.empty(moments.shape)
+        loops.statistics(np.ascontiguousarray(moments).reshape(-1), D.reshape(-1))
         return D
+    D = np.empty((len(moments), loops.STATISTICS, moments.shape[2]))
+    for pixel, out in zip(moments, D, strict=True):
+        loops.statistics(pixel[0], pixel[1], out)
+    return D
 
 
 LARGEST = 1e14  # variance, of which 1e-16 is as much as a bend of width one bears
@@ -209,16 +216,96 @@ class Quadrature:
         return self.name
 
 
-def _series_rows(dphi: Function, variance: float) -> int:
+class Formula(Protocol):
+    """What `analytic.activation` makes of a formula: a compiled module, and what is in it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def odd(self) -> bool: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def with_means(self) -> bool: ...
+    @property
+    def error(self) -> float: ...
+    @property
+    def steepest(self) -> float: ...
+    @property
+    def tree(self) -> Any: ...
+    @property
+    def module(self) -> ModuleType: ...
+    def phi(self, h: Array, /) -> Array: ...
+    def dphi(self, h: Array, /) -> Array: ...
+    def activate(self, h: Floats, /) -> tuple[Floats, Floats]: ...
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class OfFormula:
+    """A user's formula, run: in closed form where `analytic` derived one, by Mehler's series otherwise."""
+
+    formula: Formula
+
+    @property
+    def name(self) -> str:
+        return self.formula.name
+
+    @property
+    def odd(self) -> bool:
+        return self.formula.odd
+
+    @property
+    def with_means(self) -> bool:
+        return self.formula.with_means
+
+    @property
+    def loops(self) -> ModuleType:
+        return self.formula.module if self.formula.closed else _generated.load("series")
+
+    def rows(self, variance: float) -> int:
+        if not self.formula.closed:
+            return _series_rows(self.dphi, variance, self.formula.error)
+        return self.loops.STATISTICS if self.with_means else 1
+
+    def statistics(self, moments: Array) -> Array:
+        if not self.formula.closed:
+            return _series_statistics(self, moments, self.formula.error)
+        steepest = self.formula.steepest
+        if moments.size and steepest and 2 * steepest**2 * moments[:, 0].max() > CANCELLED:
+            raise OutOfRange(
+                f"activation {self.name!r}: where pre-activations vary by {moments[:, 0].max():.3g} an "
+                "exponential beside a kink leaves fewer than ten digits; lower weight_variance, or rescale "
+                "X and y"
+            )
+        return _statistics(self.loops, self.with_means, moments)
+
+    def phi(self, h: Array, /) -> Array:
+        return self.formula.phi(h)
+
+    def dphi(self, h: Array, /) -> Array:
+        return self.formula.dphi(h)
+
+    def activate(self, h: Floats) -> tuple[Floats, Floats]:
+        return self.formula.activate(h)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CANCELLED = 13.8  # log of what rounding, 1e-16, may be multiplied by
+
+
+def _series_rows(dphi: Function, variance: float, tail: float = hermite.TAIL) -> int:
     try:
-        return 1 + 2 * hermite.terms_needed(dphi, np.zeros(1), np.full(1, variance**0.5))
+        return 1 + 2 * hermite.terms_needed(dphi, np.zeros(1), np.full(1, variance**0.5), tail=tail)
     except hermite.TooManyTerms:
         return 1 + 2 * hermite.SEEN
 
 
-def _series_statistics(activation: Activation, moments: Array) -> Array:
+def _series_statistics(activation: Activation, moments: Array, tail: float = hermite.TAIL) -> Array:
     try:
-        return hermite.statistics(activation.phi, activation.dphi, activation.odd, moments)
+        return hermite.statistics(activation.phi, activation.dphi, activation.odd, moments, tail=tail)
     except hermite.TooManyTerms:
         raise _too_steep(activation, moments) from None
 
@@ -263,10 +350,7 @@ def quadrature(name: str, phi: Function, dphi: Function) -> Quadrature:
         raise ValueError(f"name={name!r} must be a new name, none of {ACTIVATIONS}")
     for argument, function in (("phi", phi), ("dphi", dphi)):
         _check_arrays(argument, function)
-    m, s = np.array([0.0, 0.7, -1.3]), np.array([1.0, 0.5, 1.4])
-    c, d = (hermite.coefficients(function, m, s, _CHECKED + 1) for function in (phi, dphi))
-    by_parts = np.sqrt(np.arange(1, _CHECKED + 1)) * c[:, 1:] / s[:, None]
-    if np.abs(by_parts - d[:, :-1]).max() > 1e-7 * (1 + np.abs(d).max()):
+    if not _by_parts(phi, dphi):
         raise ValueError(
             f"activation {name!r}: dphi is not the derivative of phi, or phi has a kink; check both"
         )
@@ -276,6 +360,40 @@ def quadrature(name: str, phi: Function, dphi: Function) -> Quadrature:
 
 
 _CHECKED = 24  # coefficients that are compared
+
+
+def _by_parts(phi: Function, dphi: Function) -> bool:
+    """Whether the coefficients of phi and of its slope are those of one smooth function."""
+    m, s = np.array([0.0, 0.7, -1.3]), np.array([1.0, 0.5, 1.4])
+    c, d = (hermite.coefficients(function, m, s, _CHECKED + 1) for function in (phi, dphi))
+    by_parts = np.sqrt(np.arange(1, _CHECKED + 1)) * c[:, 1:] / s[:, None]
+    return bool(np.abs(by_parts - d[:, :-1]).max() <= 1e-7 * (1 + np.abs(d).max()))
+
+
+@cache
+def _of_formula(formula: Formula) -> OfFormula:
+    if not formula.closed and not _by_parts(formula.phi, formula.dphi):
+        raise ValueError(
+            f"activation {formula.name!r} has a pole, a kink or a bend so sharp that quadrature does not "
+            "resolve it; smooth it"
+        )
+    return OfFormula(formula)
+
+
+def of_tree(tree: Any) -> Formula:
+    """The activation whose formula a file holds, by what is installed to read formulas.
+
+    Raises
+    ------
+    ValueError
+        When nothing is, or the tree is not a formula.
+    """
+    readers = entry_points(group="feature_eos.formulas")
+    if not readers:
+        raise ValueError(
+            "its activation is a formula, which the package reads where it is installed: pip install it"
+        )
+    return next(iter(readers)).load()(tree)
 
 
 def _check_arrays(argument: str, function: Function) -> None:
@@ -300,7 +418,7 @@ BUILT_IN: dict[str, Activation] = {
 ACTIVATIONS = tuple(BUILT_IN)
 
 
-def named(activation: str | Activation) -> Activation:
+def named(activation: str | Activation | Formula) -> Activation:
     """The activation of a name; one's own passes through.
 
     Raises
@@ -312,5 +430,7 @@ def named(activation: str | Activation) -> Activation:
         if activation in BUILT_IN:
             return BUILT_IN[activation]
     elif hasattr(activation, "loops") and hasattr(activation, "statistics"):
-        return activation
+        return cast(Activation, activation)
+    elif hasattr(activation, "tree") and hasattr(activation, "module"):
+        return _of_formula(activation)
     raise ValueError(f"activation={activation!r} is unknown; choose one of {ACTIVATIONS}")

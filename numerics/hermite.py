@@ -58,8 +58,8 @@ def coefficients(f: Function, m: Array, s: Array, terms: int = MOST_TERMS) -> Ar
     return f(m[:, None] + s[:, None] * nodes()) @ weights()[:, :terms]
 
 
-def terms_needed(dphi: Function, m: Array, s: Array, most: int = SEEN) -> int:
-    """Terms that leave TAIL of E[phi'^2] for every unit; one more, for second derivatives.
+def terms_needed(dphi: Function, m: Array, s: Array, most: int = SEEN, tail: float = TAIL) -> int:
+    """Terms that leave `tail` of E[phi'^2] for every unit; one more, for second derivatives.
 
     Raises
     ------
@@ -68,14 +68,20 @@ def terms_needed(dphi: Function, m: Array, s: Array, most: int = SEEN) -> int:
     """
     power = coefficients(dphi, m, s) ** 2
     tails = np.cumsum(power[:, ::-1], axis=1)[:, ::-1]  # sum over k >= K
-    enough = (tails <= TAIL * tails[:, :1])[:, :most].all(axis=0)
+    enough = (tails <= tail * tails[:, :1])[:, :most].all(axis=0)
     if not enough.any():
         raise TooManyTerms
     return STRIDE * (int(np.argmax(enough)) // STRIDE + 2)
 
 
 def statistics(
-    phi: Function, dphi: Function, odd: bool, moments: Array, most: int = SEEN, spare: int = 0
+    phi: Function,
+    dphi: Function,
+    odd: bool,
+    moments: Array,
+    most: int = SEEN,
+    spare: int = 0,
+    tail: float = TAIL,
 ) -> Array:
     """Rows 1/s (0 at s = 0), c_0 ..., d_0 ... per unit: (P, 1 + 2 terms, n) from (P, 2, n) variances, means.
 
@@ -91,7 +97,7 @@ def statistics(
     variances, means = moments[:, 0], moments[:, 1]
     s = np.sqrt(np.maximum(variances, 0.0))
     extreme = np.unique([s.argmax(), means.argmax(), means.argmin()])
-    terms = terms_needed(dphi, means.ravel()[extreme], s.ravel()[extreme], most)
+    terms = terms_needed(dphi, means.ravel()[extreme], s.ravel()[extreme], most, tail)
     out = np.empty((len(moments), 1 + 2 * terms + spare, s.shape[1]))
     out[:, 0] = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
     for m_p, s_p, rows in zip(means, s, out, strict=True):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from numerics import checks, pixels
-from numerics.activations import Activation, named
+from numerics.activations import Activation, Formula, named
 from numerics.pixels import Receptive
 
 Widths = tuple[float, ...]
@@ -27,7 +27,8 @@ class Network:
     readout_variance : float
         sigma_a^2 of the readout, over its fan-in.
     activation : str or Activation
-        One of `numerics.ACTIVATIONS`, or your own (`numerics.activations.quadrature`).
+        One of `numerics.ACTIVATIONS`, or your own: `analytic.activation`, or
+        `numerics.activations.quadrature`.
     bias_variance : float
         sigma_b^2: prior variance of every unit's bias, the output's included; 0: no biases.
     windows : tuple of int, "all" or Receptive
@@ -41,7 +42,7 @@ class Network:
     widths: Widths
     weight_variances: tuple[float, ...]
     readout_variance: float
-    activation: str | Activation
+    activation: str | Activation | Formula
     bias_variance: float = 0.0
     windows: tuple[int | str | Receptive, ...] = ()
     readout: str | Receptive = "per_pixel"
@@ -92,7 +93,7 @@ def cnn(
     channels: float | Sequence[float],
     weight_variance: float | Sequence[float] = 2.0,
     readout_variance: float = 2.0,
-    activation: str | Activation = "erf",
+    activation: str | Activation | Formula = "erf",
     windows: Sequence[int | str | Receptive] = (),
     bias_variance: float = 0.0,
     readout: str | Receptive = "per_pixel",
@@ -112,7 +113,8 @@ def cnn(
     readout_variance : float
         sigma_a^2, over the fan-in of the readout: (pixels it sees) x (channels).
     activation : str or Activation
-        One of `numerics.ACTIVATIONS`, or your own (`numerics.activations.quadrature`).
+        One of `numerics.ACTIVATIONS`, or your own: `analytic.activation`, or
+        `numerics.activations.quadrature`.
     windows : sequence
         Receptive fields of the hidden layers above the first: a window (int) that divides the number of
         pixels, "all" for a dense layer, or a `numerics.pixels.Receptive`.
@@ -143,7 +145,7 @@ def fcn(
     widths: float | Sequence[float],
     weight_variance: float | Sequence[float] = 2.0,
     readout_variance: float = 2.0,
-    activation: str | Activation = "erf",
+    activation: str | Activation | Formula = "erf",
     bias_variance: float = 0.0,
 ) -> Network:
     """Fully connected network on X of shape (n, d), Eq. (1); `widths=(N_1, N_2)` has three layers.
@@ -168,7 +170,7 @@ def _network(
     widths: Widths,
     weight_variance: float | Sequence[float],
     readout_variance: float,
-    activation: str | Activation,
+    activation: str | Activation | Formula,
     bias_variance: float,
     windows: tuple[int | str | Receptive, ...],
     readout: str | Receptive,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.activations import Activation, named
+from numerics.activations import Activation, Formula, named
 from numerics.kernels.panels import Panel, all_rows, panels, with_arrays
 from numerics.kernels.preactivations import Gatherer, Kernel
 from numerics.machine import parallel
@@ -46,7 +46,7 @@ class KernelMap:
         self,
         receptive: Receptive,
         variance: float,
-        activation: str | Activation,
+        activation: str | Activation | Formula,
         bias_variance: float = 0.0,
     ):
         self.receptive = receptive

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import checks, pixels
-from numerics.activations import BUILT_IN, named
+from numerics.activations import BUILT_IN, named, of_tree
 from numerics.gaussian.point import Point
 from numerics.gaussian.state import LayerState
 from numerics.gaussian.theory import Theory
@@ -169,13 +169,16 @@ def _coefficient(value: Any) -> float | Array:
 
 
 def network_header(net: Network) -> dict[str, Any]:
-    if named(net.activation) is not BUILT_IN.get(str(net.activation)):
+    formula = getattr(net.activation, "tree", None)
+    if formula is None and named(net.activation) is not BUILT_IN.get(str(net.activation)):
         raise ValueError(
             f"activation {str(net.activation)!r} is made of your own functions, which a file cannot hold; "
-            "save the arrays you need (sol.Sigma, predictions), or solve again where they are defined"
+            "save the arrays you need (sol.Sigma, predictions), or make it of a formula (analytic.activation)"
         )
     plain = {name: getattr(net, name) for name in (f.name for f in fields(net))}
     plain["activation"] = str(net.activation)
+    if formula is not None:
+        plain["activation"] = {"formula": formula, "error": getattr(net.activation, "error", 0.0)}
     plain["windows"] = [_window_header(window) for window in net.windows]
     plain["readout"] = _window_header(net.readout)
     return plain
@@ -196,7 +199,9 @@ def network_of(header: dict[str, Any]) -> Network:
     parts["weight_variances"] = tuple(checks.positive(v, "weight_variances") for v in variances)
     checks.positive(header["readout_variance"], "readout_variance")
     checks.not_negative(header["bias_variance"], "bias_variance")
-    named(header["activation"])
+    if isinstance(header["activation"], dict):
+        parts["activation"] = of_tree(header["activation"])
+    named(parts["activation"])
     if not len(parts["widths"]) == len(variances) == len(parts["windows"]) + 1:
         raise ValueError("widths, weight_variances and windows are of different numbers of layers")
     return Network(**parts)
