@@ -57,6 +57,23 @@ class Network:
         """The same network, variances included, with other widths; one number stands for all layers."""
         return replace(self, widths=_widths(widths, "widths", len(self.widths)))
 
+    def with_variances(
+        self,
+        weight_variance: float | Sequence[float] | None = None,
+        readout_variance: float | None = None,
+        bias_variance: float | None = None,
+    ) -> Network:
+        """The same network with other prior variances; None leaves one as it is."""
+        weights = self.weight_variances if weight_variance is None else weight_variance
+        readout = self.readout_variance if readout_variance is None else readout_variance
+        bias = self.bias_variance if bias_variance is None else bias_variance
+        return replace(
+            self,
+            weight_variances=_variances(weights, len(self.widths)),
+            readout_variance=checks.positive(readout, "readout_variance"),
+            bias_variance=checks.not_negative(bias, "bias_variance"),
+        )
+
     def receptive_windows(self, pixels_in: int) -> tuple[Receptive, ...]:
         """One per hidden layer: how the next layer, or the readout, sees its pixels."""
         found: list[Receptive] = []
@@ -177,15 +194,9 @@ def _network(
     flat: bool,
 ) -> Network:
     named(activation)
-    many = _is_sequence(weight_variance)
-    variances = tuple(weight_variance) if many else (weight_variance,) * len(widths)  # type: ignore[arg-type]
-    if len(variances) != len(widths):
-        raise ValueError(
-            f"weight_variance={weight_variance!r} must be one number or one per hidden layer ({len(widths)})"
-        )
     return Network(
         widths=widths,
-        weight_variances=tuple(checks.positive(v, "weight_variance") for v in variances),
+        weight_variances=_variances(weight_variance, len(widths)),
         readout_variance=checks.positive(readout_variance, "readout_variance"),
         activation=activation,
         bias_variance=checks.not_negative(bias_variance, "bias_variance"),
@@ -193,6 +204,13 @@ def _network(
         readout=readout,
         flat=flat,
     )
+
+
+def _variances(value: float | Sequence[float], layers: int) -> tuple[float, ...]:
+    given = tuple(value) if _is_sequence(value) else (value,) * layers  # type: ignore[arg-type]
+    if len(given) != layers:
+        raise ValueError(f"weight_variance={value!r} must be one number or one per hidden layer ({layers})")
+    return tuple(checks.positive(variance, "weight_variance") for variance in given)
 
 
 def _widths(value: float | Sequence[float], name: str, layers: int | None = None) -> Widths:

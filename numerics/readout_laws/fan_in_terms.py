@@ -50,6 +50,16 @@ class FanInTerm(DataTerm):
     def H(self) -> Array:
         """(D, k, D, k): the resolvent over the data that are observed."""
 
+    def noise_slope(self, problem: Problem) -> float:
+        diagonal = np.einsum("dkdk->k", self.H)
+        noise, eps = problem.noise_variance[problem.observed], self.summary.eps[problem.observed]
+        return 0.5 * float(noise @ (diagonal - np.sum(eps**2, axis=1)))
+
+    def bias_slope(self, problem: Problem) -> float:
+        total = float(np.einsum("dkdl->", self.H))
+        pull = float(np.sum(np.sum(self.summary.eps, axis=0) ** 2))
+        return 0.5 * problem.net.bias_variance * (total - pull)
+
     def _tangent(self, change: Change) -> tuple[Array, Array]:
         return self.coupled.tangent(self.p, self.coupled.response(self.p)[0], change)
 

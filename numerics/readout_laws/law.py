@@ -144,6 +144,16 @@ class DataTerm(ABC):
         """The change of `slopes` when the kernel moves along `moving`."""
 
     @abstractmethod
+    def noise_slope(self, problem: Problem) -> float:
+        """dPsi/dt when every noise variance becomes e^t times itself, at a fixed kernel of the weights:
+        1/2 sum_d (tr[N H_dd] - eps_d.N eps_d), N = diag(sigma_mu^2)."""
+
+    @abstractmethod
+    def bias_slope(self, problem: Problem) -> float:
+        """dPsi/dt when the variance of the output's bias becomes e^t times itself:
+        sigma_b^2/2 sum_d (1.H_dd 1 - (1.eps_d)^2)."""
+
+    @abstractmethod
     def output_law(self, readout: KernelMap, kernel: Kernel, problem: Problem) -> OutputLaw:
         """What test points take from the training data; `kernel` is the one the term was made at."""
 

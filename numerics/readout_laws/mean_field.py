@@ -116,6 +116,17 @@ class MeanFieldTerm(DataTerm):
         dA = self.tangent(readout.tangent(kernel, moving))[1]
         return readout.adjoint_tangents(kernel, moving, self.A, dA)
 
+    def noise_slope(self, problem: Problem) -> float:
+        """tr[N K_f^{-1}] is what the degrees of freedom leave of the data."""
+        noise, eps = problem.noise_variance[problem.observed], self.summary.eps[problem.observed]
+        left = eps.shape[1] * (len(noise) - self.summary.degrees_of_freedom)
+        return 0.5 * (left - float(noise @ np.sum(eps**2, axis=1)))
+
+    def bias_slope(self, problem: Problem) -> float:
+        """The bias is part of Q_f, and its direction of the range of that."""
+        ones = np.ones((len(self.H), 1))
+        return -0.5 * problem.net.bias_variance * quadratic_form(self.A, ones)
+
     def output_law(self, readout: KernelMap, kernel: Kernel, problem: Problem) -> MeanFieldOutput:
         observed = np.flatnonzero(problem.observed)
         K_f = mirrored(readout.value(kernel))[np.ix_(observed, observed)]

@@ -21,6 +21,7 @@ from numerics.machine.dense import mirrored
 from numerics.network import Widths
 from numerics.problem import Problem
 from numerics.series.perturbation import FirstOrder, first_order
+from numerics.solutions.evidence import EvidenceGradient, evidence_gradient
 from numerics.solutions.feature_load import FeatureLoad
 from numerics.solutions.hidden_fan_in import HiddenFanIn, hidden_fan_in
 from numerics.solutions.stability import smallest_eigenvalue
@@ -206,6 +207,11 @@ class Observables(ABC):
         """-F - (n D/2) log 2 pi over the data of finite noise."""
         numbers = int(np.count_nonzero(self.problem.observed)) * self.problem.outputs
         return -self.free_energy - 0.5 * numbers * math.log(2 * math.pi)
+
+    def evidence_gradient(self) -> EvidenceGradient:
+        """Slopes of `log_evidence` in the logs of the prior variances and of the noise variance (derived):
+        one gradient of F, as the state answers to second order only."""
+        return evidence_gradient(self.equations, self.problem, self.state)
 
     @property
     def chi_paper(self) -> float:
