@@ -57,6 +57,11 @@ class Network:
         """The same network, variances included, with other widths; one number stands for all layers."""
         return replace(self, widths=_widths(widths, "widths", len(self.widths)))
 
+    def with_activation(self, activation: str | Activation) -> Network:
+        """The same network with another activation."""
+        named(activation)
+        return replace(self, activation=activation)
+
     def with_variances(
         self,
         weight_variance: float | Sequence[float] | None = None,

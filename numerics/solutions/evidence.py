@@ -5,9 +5,9 @@ theorem). In the coordinates theta_l, mu_l of `numerics.gaussian.theory` the KL 
 variances: these enter through Psi(Q_f), by way of the layers' priors P = diag and Q_l = sigma_l^2 G_l +
 sigma_b^2 (derived). With T, t and the adjoints -2 dF/dQ_l that a sweep down the layers leaves,
 
-    dF/dlog sigma_1^2 = -1/2 [tr(T Sigma) + t.m_w]                  over the weights; over the bias for its own,
-    dF/dlog sigma_l^2 =  tr[dF/dQ_l (Q_l - sigma_b^2)],    l > 1,
-    dF/dlog sigma_b^2 =  sigma_b^2 1.(dF/dQ_l) 1                    from every layer above the first.
+    dF/dlog sigma_1^2 = -1/2 [tr(T Sigma) + t.m_w]           over the weights; for sigma_b^2 over the bias,
+    dF/dlog sigma_l^2 =  tr[dF/dQ_l (Q_l - sigma_b^2)],      l > 1,
+    dF/dlog sigma_b^2 =  sigma_b^2 1.(dF/dQ_l) 1             from every layer above the first.
 
 Of the readout Psi takes the scale of y: multiplying weights' kernel, bias and noise by c is dividing y by
 sqrt(c), so that
@@ -83,7 +83,7 @@ def _of_inputs(equations: Theory, at: Gradient) -> tuple[float, float]:
 
 
 def _of_hidden(adjoint: Array, Q: Array, bias: float) -> tuple[float, float]:
-    """dF of a hidden layer's weights' variance and of its biases', from -2 dF/dQ with a valid lower triangle."""
+    """dF of a hidden layer's weights' variance and of its biases', from -2 dF/dQ, lower triangle valid."""
     whole = mirrored(adjoint)
     of_bias = -0.5 * bias * float(whole.sum())
     return -0.5 * float(np.sum(whole * Q)) - of_bias, of_bias
