@@ -20,6 +20,7 @@ from numerics.gaussian.theory import Theory
 from numerics.network import Widths
 from numerics.problem import Problem
 from numerics.series.perturbation import FirstOrder
+from numerics.solutions import tables
 from numerics.solutions.feature_load import FeatureLoad
 from numerics.solutions.predictive import JointLaw, Predictive
 from numerics.solutions.solution import Solution
@@ -54,6 +55,11 @@ class CavitySolution(Predictive):
     def save(self, path: str | Path) -> None:
         """Write to an .npz, data and draws included; `numerics.load` reads it."""
         archive.write(path, self.problem, self.equations, self.found)
+
+    def to_xarray(self) -> Any:
+        """A Dataset of what the solution holds, with the data and Monte Carlo errors (`alpha_error`); needs
+        the extra `xarray`. Every variable has `long_name`, `units` and `definition`."""
+        return tables.dataset(self)
 
     @property
     def theory(self) -> str:

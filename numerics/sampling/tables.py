@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from numerics.sampling import records
+from numerics.solutions.tables import imported
 
 UNITS = {
     records.ALPHA: "overlap of discrepancy and target, eps.y / y.y",
@@ -25,10 +26,7 @@ def dataset(samples: Any) -> Any:
     ImportError
         With the remedy, when xarray is missing.
     """
-    try:
-        import xarray
-    except ImportError as missing:
-        raise ImportError("to_xarray needs xarray: pip install 'feature-eos[xarray]'") from missing
+    xarray = imported()
     chains, draws = samples.shape
     scalars = {
         name: (("chain", "draw"), samples.series(name), {"definition": UNITS.get(name, _layer(name))})

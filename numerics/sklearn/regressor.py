@@ -50,7 +50,8 @@ class FeatureLearningRegressor(RegressorMixin, BaseEstimator):
         Of a convolutional network: the columns of X are so many pixels, all features of the first one
         before the second.
     normalize_y : bool
-        Solve for targets of mean 0 and variance 1 each, and predict in their own units.
+        Solve for targets of mean 0 and variance 1 each, which a prior of order one expects, and predict in
+        their own units.
     optimizer : "evidence" or None
         Choose variances and noise where the log evidence of the theory is largest; those given are the start.
         For all theories but the cavity.
@@ -84,7 +85,7 @@ class FeatureLearningRegressor(RegressorMixin, BaseEstimator):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from numerics.sklearn import FeatureLearningRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> net = FeatureLearningRegressor(widths=50, noise_variance=0.5, normalize_y=True)
+    >>> net = FeatureLearningRegressor(widths=50, noise_variance=0.5)
     >>> model = make_pipeline(StandardScaler(), net).fit(X, y)
     >>> mean, std = model.predict(X[:3], return_std=True)
     """
@@ -101,7 +102,7 @@ class FeatureLearningRegressor(RegressorMixin, BaseEstimator):
         noise_variance=0.1,
         theory="mean_field",
         pixels=None,
-        normalize_y=False,
+        normalize_y=True,
         optimizer=None,
         n_restarts_optimizer=0,
         weight_variance_bounds=(1e-3, 1e3),

@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.solutions import summary
+from numerics.solutions import summary, tables
 from numerics.solutions.solution import Solution
 
 Array = NDArray[np.float64]
@@ -88,6 +88,11 @@ class Path(Sequence[Solution]):
                 for name in ("free_energy", "log_evidence", "readout_load", "residual", "gradients")
             },
         }
+
+    def to_xarray(self) -> Any:
+        """A Dataset of all that its solutions hold, over the width of the last layer; needs the extra
+        `xarray`. Every variable has `long_name`, `units` and `definition`."""
+        return tables.path_dataset(self)
 
     @overload
     def __getitem__(self, index: int) -> Solution: ...

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from numerics.gaussian.point import Point
 from numerics.gaussian.theory import Theory
 from numerics.problem import Problem
-from numerics.solutions import archive, summary
+from numerics.solutions import archive, summary, tables
 from numerics.solutions.observables import Observables
 from numerics.solutions.prediction import Predictor, TestKernels
 from numerics.solutions.predictive import OutputLaw, Predictive
@@ -90,6 +91,18 @@ class Solution(Observables, Predictive):
         """Write to an .npz, data included; `numerics.load` reads it."""
         found = {"status": self.status, "gradients": self.gradients, "method": self.method}
         archive.write(path, self.problem, self.equations, self.point, found | {"chi_width": self.chi_width})
+
+    def to_xarray(self, kernels: bool = False) -> Any:
+        """A Dataset of what the solution holds, with the data; needs the extra `xarray`.
+
+        Every variable has `long_name`, `units` and `definition` as attributes.
+
+        Parameters
+        ----------
+        kernels : bool
+            Also Q_f, and K and Q of every hidden layer above the first, over (pixel, datum) twice.
+        """
+        return tables.dataset(self, kernels)
 
     def _output_mean(self, X: Array) -> Array:
         return self._predictor().mean(X)
