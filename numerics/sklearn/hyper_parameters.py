@@ -104,8 +104,10 @@ class HyperParameters:
 def _pairs(bounds: Any, name: str, count: int = 1) -> list[tuple[float, float]]:
     if isinstance(bounds, str) and bounds == FIXED:
         return [(np.nan, np.nan)] * count
-    wanted = f"(least, largest), {f'{count} such pairs, ' if count > 1 else ''}or 'fixed'"
-    refused = ValueError(f"{name}_bounds={bounds!r} must be two numbers with 0 < least < largest, {wanted}")
+    several = f"; {count} such pairs, one per hidden layer" if count > 1 else ""
+    refused = ValueError(
+        f"{name}_bounds={bounds!r} must be (least, largest) with 0 < least < largest{several}, or 'fixed'"
+    )
     try:
         pairs = np.broadcast_to(np.asarray(bounds, dtype=np.float64), (count, 2))
     except (TypeError, ValueError):

@@ -203,10 +203,10 @@ class FeatureLearningRegressor(RegressorMixin, BaseEstimator):
         -------
         (m, n_samples) or (m, D, n_samples) array
         """
-        rng = random_state
+        X, rng = self._checked(X), random_state
         if not isinstance(rng, np.random.Generator):
             rng = np.random.default_rng(check_random_state(rng).randint(np.iinfo(np.int32).max))
-        draws = self.solution_.sample_y(self._checked(X), n_samples, rng)
+        draws = self.solution_.sample_y(X, n_samples, rng)
         return draws * self._y_scale[..., None] + self._y_mean[..., None]
 
     def __sklearn_tags__(self):
