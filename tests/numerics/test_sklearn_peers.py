@@ -128,16 +128,28 @@ def test_its_largest_evidence_is_scikit_learn_s_from_five_starts():
     assert found[0].score(X_test, y_test) == pytest.approx(theirs.score(X_test, y_test), abs=1e-4)
 
 
-@pytest.mark.parametrize(("theory", "n"), [("mean_field", 150), ("finite_fan_in", 100)])
-def test_a_network_of_finite_width_finds_its_largest_evidence_from_five_starts(theory, n):
+def test_a_network_of_finite_width_finds_its_largest_evidence_from_five_starts():
     X, y, X_test, y_test = diabetes()
-    X, y = X[:n], y[:n]
-    found = [by_evidence(start, 50, theory=theory).fit(X, y) for start in STARTS]
+    X, y = X[:60], y[:60]
+    found = [by_evidence(start, 50, theory="finite_fan_in").fit(X, y) for start in STARTS]
     values = np.array([model.log_marginal_likelihood_value_ for model in found])
-    np.testing.assert_allclose(values, values[0], rtol=1e-9)
+    np.testing.assert_allclose(values, values[0], rtol=1e-10)
     gp = by_evidence(STARTS[0], math.inf).fit(X, y)
     # diabetes is nearly linear: no features to learn, and nothing lost by looking for them
-    assert found[0].score(X_test, y_test) > gp.score(X_test, y_test) - 0.002
+    assert found[0].score(X_test, y_test) > gp.score(X_test, y_test) - 0.005
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_restarts_leave_a_maximum_that_is_not_the_largest():
+    """On so few data mean field has a second one, at the largest weights that the bounds allow."""
+    X, y, _, _ = diabetes()
+    X, y = X[:80], y[:80]
+    far = by_evidence(STARTS[2], 50, n_restarts_optimizer=0).fit(X, y)
+    again = by_evidence(STARTS[2], 50, n_restarts_optimizer=2, random_state=0).fit(X, y)
+    near = by_evidence(STARTS[0], 50).fit(X, y)
+    assert far.network_.weight_variances[0] == pytest.approx(BOUNDS[1])
+    assert far.log_marginal_likelihood_value_ < near.log_marginal_likelihood_value_ - 0.1
+    assert again.log_marginal_likelihood_value_ == pytest.approx(near.log_marginal_likelihood_value_)
 
 
 # of one-hot targets evidence wants less noise than the bounds allow, in the theory and in scikit-learn
