@@ -8,9 +8,15 @@ from numerics.compare import Comparison, Crossing, Row, compare
 from numerics.continuation import Continuation
 from numerics.costs.cost import Cost, NotEnoughMemory
 from numerics.datasets import Dataset
+from numerics.emergent_scale import ChiOne, chi_one
 from numerics.estimates import estimate_cost
 from numerics.machine.compiled import ensure_cache
 from numerics.machine.precision import LossOfDigits
+from numerics.measured.correlations import Correlation
+from numerics.measured.load import MeasuredLoad
+from numerics.measured.measured import Average, Measured, measure
+from numerics.measured.noise import Spectrum
+from numerics.measured.predicted import Equation, Predicted, equations_from
 from numerics.network import Network, cnn, fcn
 from numerics.pixels import Receptive
 from numerics.problem import Problem
@@ -48,14 +54,18 @@ __all__ = [
     "THEORIES",
     "Agreement",
     "AlphaSeries",
+    "Average",
     "Branches",
     "CavitySolution",
+    "ChiOne",
     "Comparison",
     "Continuation",
     "ConvergenceError",
+    "Correlation",
     "Cost",
     "Crossing",
     "Dataset",
+    "Equation",
     "Estimate",
     "ExactFirstOrder",
     "FeatureLoad",
@@ -64,10 +74,13 @@ __all__ = [
     "Langevin",
     "LayerKernels",
     "LossOfDigits",
+    "Measured",
+    "MeasuredLoad",
     "NegativeCurvature",
     "Network",
     "NotEnoughMemory",
     "Path",
+    "Predicted",
     "Predictive",
     "Problem",
     "Progress",
@@ -80,6 +93,7 @@ __all__ = [
     "SamplingCost",
     "SamplingError",
     "Solution",
+    "Spectrum",
     "StationaryPoint",
     "Status",
     "StepBias",
@@ -92,10 +106,12 @@ __all__ = [
     "Validity",
     "activations",
     "alpha_series",
+    "chi_one",
     "cnn",
     "compare",
     "compare_to_samples",
     "datasets",
+    "equations_from",
     "estimate_cost",
     "estimate_sampling",
     "exact_first_order",
@@ -103,6 +119,7 @@ __all__ = [
     "from_sigma",
     "load",
     "load_samples",
+    "measure",
     "pixels",
     "plots",
     "progress_bar",

@@ -207,6 +207,17 @@ def vector(values: ArrayLike, size: int, name: str) -> Array:
     return array
 
 
+def any_array(values: Any, name: str) -> Array:
+    """A finite float64 array from any framework: what NumPy takes, or DLPack on the CPU where there is no
+    `__array__`."""
+    if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+        try:
+            values = np.from_dlpack(values)
+        except (BufferError, RuntimeError, TypeError) as refused:
+            raise ValueError(f"{name} does not turn into a NumPy array ({refused}); convert it first") from None
+    return _real_array(values, name)
+
+
 def _real_array(values: ArrayLike, name: str, finite: bool = True) -> Array:
     """A float64 array, finite unless that is looked at later; complex numbers, text and objects are
     refused."""

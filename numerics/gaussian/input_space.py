@@ -21,6 +21,7 @@ from scipy.linalg import block_diag, qr
 
 from numerics.machine import parallel
 from numerics.machine.dense import congruence, product
+from numerics.network import Network
 
 Array = NDArray[np.float64]
 
@@ -102,6 +103,12 @@ class InputSpace:
     def mean(self, inside: Array) -> Array:
         """m_w (S,) from that of the coordinates (r,)."""
         return inside if self.basis is None else self.basis @ inside
+
+
+def prior_variances(net: Network, size: int) -> Array:
+    """(S,) or, with biases, (S + 1,): sigma_1^2/S of every input weight, and sigma_b^2."""
+    prior = np.full(size, net.weight_variances[0] / size)
+    return np.append(prior, net.bias_variance) if net.bias_variance > 0 else prior
 
 
 def _overlap(here: Array | None, there: Array | None) -> Array:

@@ -168,6 +168,17 @@ class Backward:
     adjoint: Array
 
 
+def prior_slope(root: Triangular, covariance: Array, mean: Array | None) -> Array:
+    """-2 d/dQ of KL(N(m, K) || N(0, Q)) per unit, at a fixed K and m and on the range of Q = L L^T:
+    Q^{-1} (K + m m^T - Q) Q^{-1} = L^{-T} (L^{-1} (K + m m^T) L^{-T} - I) L^{-1} (derived)."""
+    M = root.whitened(covariance)
+    if mean is not None:
+        mu = root.solve(mean[:, None])[:, 0]
+        M += np.multiply.outer(mu, mu)
+    M[np.diag_indices(len(M))] -= 1.0
+    return root.pull_back(M)
+
+
 def _parts(root: Root, state: LayerState) -> tuple[LayerState, Exponential, Root, Array, Array, Array | None]:
     """State, exponential, root, spread, covariance and mean."""
     exponential = Exponential.of(state.theta)

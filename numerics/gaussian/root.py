@@ -121,6 +121,10 @@ class Triangular:
         inside = symmetrise(dtrsm(1.0, upper, half, side=1, lower=0, trans_a=1, overwrite_b=1).T)
         return inside if self.basis is None else congruence(self.basis, inside)
 
+    def whitened(self, K: Array) -> Array:
+        """L^{-1} K L^{-T} on the range, (rank, rank), for a symmetric K (dim, dim)."""
+        return symmetrise(self.solve(self.solve(K).T))
+
     def split(self, dQ: Array) -> Array:
         """Phi = l^{-1} dl (rank, rank) when Q moves along dQ, whose lower triangle is read.
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import checks
-from numerics.gaussian.input_space import InputSpace
+from numerics.gaussian.input_space import InputSpace, prior_variances
 from numerics.gaussian.layer import Layer
 from numerics.gaussian.point import Point
 from numerics.gaussian.root import range_basis
@@ -103,10 +103,7 @@ class Theory:
     @cached_property
     def space(self) -> InputSpace:
         """The input weights that the data see."""
-        net, (_, size) = self.problem.net, self.problem.input_shape
-        prior = np.full(size, net.weight_variances[0] / size)
-        if net.bias_variance > 0:
-            prior = np.append(prior, net.bias_variance)
+        prior = prior_variances(self.problem.net, self.problem.input_shape[1])
         if isinstance(self._basis, str):
             return InputSpace.spanned(self.problem.inputs.transpose(1, 0, 2), prior)
         return InputSpace(prior, self._basis)
@@ -213,7 +210,10 @@ class Theory:
 
     def data_term(self, layers: Sequence[Layer], inverse_widths: Sequence[float] = (0.0,)) -> DataTerm:
         """Psi at a state."""
-        kernel = layers[-1].kernel
+        return self.data_term_of(layers[-1].kernel, inverse_widths)
+
+    def data_term_of(self, kernel: Kernel, inverse_widths: Sequence[float]) -> DataTerm:
+        """Psi where the last hidden layer has this kernel."""
         return self.law.at(self.readout, kernel, self.problem, inverse_widths, self.readout_basis)
 
     def gradient(self, state: State, inverse_widths: Sequence[float]) -> Gradient:

@@ -38,6 +38,8 @@ class Estimate:
     name : str
     without : Estimate or None
         The same without control variates, if there are any; `plain` is it in any case.
+    independent : bool
+        The series is no Markov chain: its entries are independent, and nothing has to converge.
     """
 
     mean: float
@@ -48,6 +50,7 @@ class Estimate:
     series: Array
     name: str
     without: Estimate | None = None
+    independent: bool = False
 
     @classmethod
     def of(cls, series: Array, name: str = "", controls: Array | None = None) -> Estimate:
@@ -57,6 +60,14 @@ class Estimate:
             return plain
         better = controlled(series, controls)
         return plain if better is series else cls._of(better, name, plain)
+
+    @classmethod
+    def of_independent(cls, values: Array, name: str = "") -> Estimate:
+        """From independent numbers, (any shape), such as of networks that were trained one by one."""
+        flat = np.asarray(values).reshape(1, -1)
+        count = flat.size
+        error = float(np.std(flat, ddof=1)) / math.sqrt(count) if count > 1 else math.nan
+        return cls(float(np.mean(flat)), error, count, count, math.nan, flat, name, independent=True)
 
     @classmethod
     def _of(cls, series: Array, name: str, without: Estimate | None) -> Estimate:
@@ -85,6 +96,8 @@ class Estimate:
     def doubts(self) -> Iterator[str]:
         """What speaks against the error; `REMEDY` is what to do."""
         plain = self.plain
+        if self.independent:
+            return
         if math.isnan(plain.ess):
             yield "too few draws to tell an error"
             return

@@ -155,10 +155,17 @@ class Forward:
             phi, slope = self.activation.activate(B @ W)
             slopes.append(slope)
             phi = phi.reshape(self.samples, gather.pixels, self.widths[level])
-            B = self._scaled(gather.rows(phi), self.scales[level + 1])
+            B = self.rows_above(level, phi)
         if self.per_unit is not None:
             B *= self.per_unit
         return Pass(given, tuple(rows), tuple(slopes), B)
+
+    def rows_above(self, level: int, phi: Array) -> Array:
+        """B of what sees hidden layer `level`, (n P_out, fan-in), from its activations (n, P, units): of all
+        its units, or of some, each of which counts for more then."""
+        share = self.widths[level] / phi.shape[2]
+        scale = self.scales[level + 1] * math.sqrt(share)
+        return self._scaled(self.gathers[level].rows(phi), scale)
 
     def preactivations(self, weights: Sequence[Array]) -> list[Array]:
         """h of every hidden layer, (n, P_l, N_l)."""

@@ -227,7 +227,7 @@ class Observed(ABC):
         total: Array | float = 0.0
         forward = Forward(self.problem.net, self.problem.inputs)
         count = 0
-        for parts in self._networks():
+        for parts in self.networks():
             Phi = forward(parts).features
             total = total + Phi @ Phi.T
             count += 1
@@ -246,12 +246,12 @@ class Observed(ABC):
         forward = Forward(problem.net, inputs)
         sums: list[list[Any]] = [[0.0, 0.0, 0.0] for _ in range(self.layers - 1)]
         count = 0
-        for parts in self._networks():
+        for parts in self.networks():
             passed = forward(parts)
             count += 1
             for total, B, W in zip(sums, passed.rows[1:], passed.weights[1:], strict=True):
-                h = _pixel_major(B @ W, len(inputs))
-                Q = _pixel_major(B, len(inputs))
+                h = pixel_major(B @ W, len(inputs))
+                Q = pixel_major(B, len(inputs))
                 total[0] = total[0] + h @ h.T / h.shape[1]
                 total[1] = total[1] + Q @ Q.T
                 total[2] = total[2] + h.mean(axis=1)
@@ -285,8 +285,8 @@ class Observed(ABC):
         vector = checks.vector(direction, size, "direction")
         vector = vector / np.linalg.norm(vector)
         found = [
-            vector @ _pixel_major(passed.rows[level] @ passed.weights[level], len(inputs))
-            for passed in map(forward, self._networks())
+            vector @ pixel_major(passed.rows[level] @ passed.weights[level], len(inputs))
+            for passed in map(forward, self.networks())
         ]
         return Projections(np.array(found).reshape(*self.shape, -1))
 
@@ -317,7 +317,7 @@ class Observed(ABC):
             found[name] = Estimate.of(below.square_covariance(above), name)
         return found
 
-    def _networks(self) -> Iterator[list[Array]]:
+    def networks(self) -> Iterator[list[Array]]:
         """Hidden weights of every draw, whitened by their prior."""
         flat = self.draws.weights.reshape(-1, self.draws.weights.shape[2])
         for weights in flat:
@@ -331,7 +331,7 @@ def _kernels(second: Array, Q: Array, mean: Array, odd: bool) -> LayerKernels:
     return LayerKernels(second - np.multiply.outer(mean, mean), Q, mean)
 
 
-def _pixel_major(rows: NDArray[Any], samples: int) -> Array:
+def pixel_major(rows: NDArray[Any], samples: int) -> Array:
     """(n P, k) -> (P n, k)."""
     return np.ascontiguousarray(rows.reshape(samples, -1, rows.shape[1]).transpose(1, 0, 2)).reshape(
         len(rows), -1

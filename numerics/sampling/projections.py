@@ -22,14 +22,17 @@ class Projections:
     Attributes
     ----------
     values : (chains, draws, units) array
+    independent : bool
+        Draws are no Markov chain but independent networks, or, of a single one, its units.
     """
 
     values: Array
+    independent: bool = False
 
     @property
     def variance(self) -> Estimate:
         """Second moment."""
-        return Estimate.of(np.mean(self.values**2, axis=2), "variance")
+        return self._estimate(np.mean(self.values**2, axis=2), "variance")
 
     @property
     def excess_kurtosis(self) -> Estimate:
@@ -38,7 +41,7 @@ class Projections:
         m2, m4 = float(second.mean()), float(fourth.mean())
         ratio = m4 / m2**2
         linear = ratio * (1.0 + (fourth - m4) / m4 - 2.0 * (second - m2) / m2)
-        return Estimate.of(linear - 3.0, "excess kurtosis")
+        return self._estimate(linear - 3.0, "excess kurtosis")
 
     def histogram(self, bins: int | Array = 60) -> tuple[Array, Array, Array]:
         """Density, its error, and the edges of the bins; errors from the spread between draws' blocks."""
@@ -77,7 +80,10 @@ class Projections:
         if units < 2:
             raise ValueError("a layer of one unit has no pairs of units")
         total, own = values.sum(axis=2) ** 2, np.sum(values**2, axis=2)
-        return Estimate.of((total - own) / (units - 1) / float(own.mean()), name)
+        return self._estimate((total - own) / (units - 1) / float(own.mean()), name)
+
+    def _estimate(self, series: Array, name: str) -> Estimate:
+        return Estimate.of_independent(series, name) if self.independent else Estimate.of(series, name)
 
     def _blocks(self) -> list[Array]:
         _, draws, _ = self.values.shape
