@@ -12,11 +12,13 @@ from numerics.emergent_scale import ChiOne, chi_one
 from numerics.estimates import estimate_cost
 from numerics.machine.compiled import ensure_cache
 from numerics.machine.precision import LossOfDigits
+from numerics.measured.comparison import Equation
 from numerics.measured.correlations import Correlation
 from numerics.measured.load import MeasuredLoad
-from numerics.measured.measured import Average, Measured, measure
+from numerics.measured.measure import measure
+from numerics.measured.measured import Average, Measured
 from numerics.measured.noise import Spectrum
-from numerics.measured.predicted import Equation, Predicted, equations_from
+from numerics.measured.predicted import Predicted, equations_from
 from numerics.network import Network, cnn, fcn
 from numerics.pixels import Receptive
 from numerics.problem import Problem

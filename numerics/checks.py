@@ -214,7 +214,9 @@ def any_array(values: Any, name: str) -> Array:
         try:
             values = np.from_dlpack(values)
         except (BufferError, RuntimeError, TypeError) as refused:
-            raise ValueError(f"{name} does not turn into a NumPy array ({refused}); convert it first") from None
+            raise ValueError(
+                f"{name} does not turn into a NumPy array ({refused}); convert it first"
+            ) from None
     return _real_array(values, name)
 
 

@@ -1,4 +1,4 @@
-"""The emergent feature-learning scale: at which width chi is one, and alpha half of the Gaussian process's."""
+"""The emergent feature-learning scale: the widths at which chi is one and alpha has halved."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from numerics.solving.outcome import Outcome, Status
 HALF = 0.5
 STEP = 2.0  # between widths while half of alpha is looked for
 LEAST_WIDTH = 1.0
-FINE = 1e-4  # of the logarithm of the width
+FINE = 1e-3  # of the logarithm of the width: a tenth of a per cent
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,12 @@ class ChiOne:
         return self.response / self.half_alpha
 
     def __str__(self) -> str:
-        half = "below one unit, or not looked for" if math.isnan(self.half_alpha) else f"{self.half_alpha:.5g}"
-        return (
-            f"n = {self.samples}: chi (paper, of the Gaussian process) is 1 at width {self.paper:.6g}, chi (response) "
-            f"at {self.response:.6g}, alpha has halved at {half}"
-        )
+        found = f"n = {self.samples}: chi_paper is 1 at width {self.paper:.6g}, "
+        found += f"chi_response at {self.response:.6g}"
+        if not self.solves:
+            return f"{found} (both of the Gaussian process)"
+        half = "at no width from one unit on" if math.isnan(self.half_alpha) else f"at {self.half_alpha:.4g}"
+        return f"{found} (both of the Gaussian process), alpha has halved {half}"
 
 
 def chi_one(

@@ -24,7 +24,7 @@ from numerics.gaussian.root import Triangular
 from numerics.gaussian.theory import Theory
 from numerics.kernels.preactivations import HiddenKernel, InputKernel, Kernel
 from numerics.machine.dense import congruence, eigh, mirrored
-from numerics.readout_laws.law import DataSummary, NotPositiveDefinite
+from numerics.readout_laws.law import DataSummary
 
 Array = NDArray[np.float64]
 
@@ -71,9 +71,7 @@ class RightHandSides:
     data: DataSummary
 
 
-def right_hand_sides(
-    theory: Theory, given: GivenKernels, inverse_widths: Sequence[float]
-) -> RightHandSides:
+def right_hand_sides(theory: Theory, given: GivenKernels, inverse_widths: Sequence[float]) -> RightHandSides:
     """Every equation's right-hand side.
 
     Raises
@@ -83,9 +81,7 @@ def right_hand_sides(
     """
     with theory.blas():
         kernels = _kernels(theory, given)
-        mapped = [
-            mirrored(below.value(kernel)) for below, kernel in zip(theory.maps, kernels, strict=True)
-        ]
+        mapped = [mirrored(below.value(kernel)) for below, kernel in zip(theory.maps, kernels, strict=True)]
         at_prior = _layers_at_their_prior(theory, given, mapped)
         data = theory.data_term_of(kernels[-1], inverse_widths)
         slopes = data.slopes(theory.readout, kernels[-1])
@@ -120,7 +116,9 @@ def _layers_at_their_prior(theory: Theory, given: GivenKernels, mapped: Sequence
         span = basis if within is None else within
         prior = np.array(Q if other is None else other)
         if span is not None:
-            state = type(state)(np.zeros((span.shape[1],) * 2), None if state.mu is None else np.zeros(span.shape[1]))
+            state = type(state)(
+                np.zeros((span.shape[1],) * 2), None if state.mu is None else np.zeros(span.shape[1])
+            )
         layers.append(Layer.hidden(prior, span, below.receptive.pixels_out, state))
     return layers
 

@@ -1,4 +1,4 @@
-"""A user's arrays as units of a network: shapes found, checked against the network, one sentence otherwise."""
+"""A user's arrays as units of a network: checked against it, one sentence otherwise."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def whole_widths(net: Network) -> tuple[int, ...]:
     """
     for width in net.widths:
         if not (math.isfinite(width) and width == int(width)):
-            raise ValueError(f"net has the width {width:g}; give the whole numbers of units that were trained")
+            raise ValueError(
+                f"net has the width {width:g}; give the whole numbers of units that were trained"
+            )
     return tuple(int(width) for width in net.widths)
 
 
@@ -67,9 +69,9 @@ def enough(networks: int, widths: Sequence[int], fewest: int) -> None:
     if max(networks, min(widths)) < fewest:
         layer = int(np.argmin(widths))
         raise ValueError(
-            f"activations[{layer}] has {widths[layer]} units and there "
-            f"{'is 1 network' if networks == 1 else f'are {networks} networks'}: at least {fewest} of one of them "
-            "are needed for error bars; stack more networks on a leading axis"
+            f"activations[{layer}] has {widths[layer]} units of {networks} "
+            f"network{'s' * (networks > 1)}: at least {fewest} units or networks are needed for error bars; "
+            "stack more networks on a leading axis"
         )
 
 
@@ -77,8 +79,8 @@ def not_constant(h: Array, name: str) -> None:
     """Refuse units (networks, units, samples, pixels) that say nothing of the inputs."""
     if h.shape[2] * h.shape[3] > 1 and not np.ptp(h, axis=(2, 3)).any():
         raise ValueError(
-            f"{name} does not depend on the inputs: every unit is constant; give pre-activations of a network "
-            "at X, one per sample"
+            f"{name} does not depend on the inputs: every unit is constant; give the pre-activations of a "
+            "network at X, one per sample"
         )
 
 

@@ -1,9 +1,10 @@
-"""The jackknife: averages over groups of units or of networks, and what leaving one group out does to them."""
+"""The jackknife: averages over groups of units or of networks, and over all groups but one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,4 +69,4 @@ def sign_flips(replicates: Array, draws: int, seed: int = 0) -> Iterator[Array]:
 def blocks(length: int, count: int) -> list[slice]:
     """`length` things in at most `count` runs of nearly the same length."""
     edges = np.linspace(0, length, min(length, count) + 1).round().astype(int)
-    return [slice(int(low), int(high)) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(int(low), int(high)) for low, high in pairwise(edges)]

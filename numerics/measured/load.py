@@ -43,7 +43,7 @@ class MeasuredLoad(FeatureLoad):
             K, Q = pair(group)
             return np.einsum("ik,ik->k", vectors, (K - Q) @ vectors)
 
-        noise = noise_edge(np.linalg.eigvalsh(prior), units)
+        noise = noise_edge(np.asarray(np.linalg.eigvalsh(prior), np.float64), units)
         return cls(load.values, vectors, load.prior, error_of(groups, along), noise)
 
     @property

@@ -6,29 +6,26 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
+from numerics.activations import named
 from numerics.gaussian.at_kernels import GivenKernels
 from numerics.gaussian.input_space import InputSpace
 from numerics.machine.dense import congruence
 from numerics.measured import summary
-from numerics.measured.averages import Averages, averages
+from numerics.measured.averages import Averages
 from numerics.measured.correlations import Correlation, correlations
-from numerics.measured.groups import Groups, error_of
+from numerics.measured.groups import error_of
 from numerics.measured.load import MeasuredLoad
 from numerics.measured.noise import Spectrum
-from numerics.measured.sources import FromArrays, FromSamples, Source, pixels_first
+from numerics.measured.sources import Source, pixels_first
 from numerics.network import Network
-from numerics.activations import named
 from numerics.sampling.estimate import Estimate
 from numerics.sampling.projections import Projections
-from numerics.sampling.samples import Samples
 from numerics.solutions.observables import LayerKernels
-from numerics.solutions.solution import Solution
 
 Array = NDArray[np.float64]
 
@@ -45,7 +42,7 @@ class Average:
 class Measured:
     """Kernels of trained networks on inputs X; made by `numerics.measure`.
 
-    Layers are counted as in `net.widths`: 0 is the input layer, whose covariance Sigma is that of its weights.
+    Layers are counted as in `net.widths`: 0 is the input layer, whose covariance Sigma its weights have.
     Averages run over units and networks; errors are the jackknife's, over groups of networks where there are
     ten or more, else over groups of units, which are then taken for independent.
 
@@ -92,7 +89,9 @@ class Measured:
         all groups but one; shrunk, if it was asked for."""
         covariance = self._plain(layer, group)
         share = self.shrunk[layer]
-        return covariance if share == 0 else (1 - share) * covariance + share * self.prior_without(layer, group)
+        return (
+            covariance if share == 0 else (1 - share) * covariance + share * self.prior_without(layer, group)
+        )
 
     def _plain(self, layer: int, group: int | None) -> Array:
         second = self.averages.second[layer].without(group)
@@ -108,8 +107,8 @@ class Measured:
         return None if self.odd else self.averages.first[layer].without(group)
 
     def prior_without(self, layer: int, group: int | None) -> Array:
-        """Q of a layer: of layer 0 the prior of the input weights, above the measured <phi phi^T> of the layer
-        below, and of layer `layers` the readout's Q_f."""
+        """Q of a layer: of layer 0 the prior of the input weights, above it the measured <phi phi^T> of the
+        layer below, and of layer `layers` the readout's Q_f."""
         if layer == 0:
             return np.diag(self.space.span_variance)
         return self.averages.posts[layer - 1].without(group)
@@ -130,15 +129,15 @@ class Measured:
         return self._average(lambda group: congruence(self._seen, self.covariance_without(0, group)))
 
     def post_kernel(self, layer: int) -> Average:
-        """Q^(l), what the layers below give a layer for its prior; `layer` = number of hidden layers is Q_f."""
+        """Q^(l), what the layer below gives a layer for its prior; `layer` = number of hidden layers: Q_f."""
         level = checks.position(layer, "layer", self.layers + 1)
         if level > 0:
             return self._average(lambda group: self.prior_without(level, group))
         return self._average(lambda group: congruence(self._seen, self.prior_without(0, group)))
 
     def mean(self, layer: int) -> Average:
-        """Mean of the pre-activations of a layer, (P n,): also where the activation is odd, so that it says how
-        far the networks are from that symmetry."""
+        """Mean of the pre-activations of a layer, (P n,): also where the activation is odd, so that it says
+        how far the networks are from that symmetry."""
         level = checks.position(layer, "layer", self.layers)
         first = self.averages.first[level].without
         return self._average(first if level > 0 else lambda group: self._seen @ first(group))
@@ -160,7 +159,8 @@ class Measured:
             if self.source is None:
                 return self.space.covariance(self.covariance_without(0, None))[:size, :size]
             raise ValueError(
-                f"X tells {len(self.space.span_variance)} of the {size} input weights apart; give weights= for Sigma"
+                f"X tells {len(self.space.span_variance)} of the {size} input weights apart; give weights= "
+                "for Sigma"
             )
         mean, second = moments
         whole = second if self.odd else second - np.multiply.outer(mean, mean)
@@ -175,8 +175,10 @@ class Measured:
         """w.Sigma.w over its prior's along a direction w (S,) of the input weights: l_*/l_GP."""
         projected = self.projections(w, 0).variance
         scale = self.space.prior_variance[0]
-        return Estimate.of_independent(projected.series / scale, "overlap") if projected.independent else (
-            Estimate.of(projected.series / scale, "overlap")
+        return (
+            Estimate.of_independent(projected.series / scale, "overlap")
+            if projected.independent
+            else (Estimate.of(projected.series / scale, "overlap"))
         )
 
     @property
@@ -204,10 +206,12 @@ class Measured:
         return self._spectrum(lambda group: self.covariance_without(level, group), self.units[level])
 
     def post_spectrum(self, layer: int) -> Spectrum:
-        """Eigenvalues of the measured Q of a layer above the first; `layer` = number of hidden layers is Q_f."""
+        """Eigenvalues of the measured Q of a layer above the first; `layer` = number of layers: Q_f."""
         level = checks.position(layer, "layer", self.layers + 1)
         if level == 0:
-            raise ValueError("layer=0 has the prior of the input weights, which is not measured; give layer=1")
+            raise ValueError(
+                "layer=0 has the prior of the input weights, which is not measured; give layer=1"
+            )
         return self._spectrum(lambda group: self.prior_without(level, group), self.units[level - 1])
 
     def _spectrum(self, matrix: Callable[[int | None], Array], units: float) -> Spectrum:
@@ -266,11 +270,13 @@ class Measured:
 
     def _networks(self) -> Source:
         if self.source is None:
-            raise ValueError("these are kernels of a solution, which has no units; measure networks or samples")
+            raise ValueError(
+                "these are kernels of a solution, which has no units; measure networks or samples"
+            )
         return self.source
 
     def kurtosis(self, layer: int, modes: int = 3) -> tuple[Estimate, ...]:
-        """Excess kurtosis of the units along the leading eigenvectors of a layer's kernel; 0 for a Gaussian."""
+        """Excess kurtosis of units along the leading eigenvectors of a layer's kernel; 0 for a Gaussian."""
         level = checks.position(layer, "layer", self.layers)
         vectors = self.spectrum(level).vectors[:, : checks.count(modes, "modes")].T
         return tuple(self.projections(self._whole(level, v), level).excess_kurtosis for v in vectors)
@@ -284,7 +290,10 @@ class Measured:
         which independent units would show as much."""
         source = self._networks()
         each = [
-            Projections(self._projected(self._whole(level, self.spectrum(level).vectors[:, 0]), level), source.independent)
+            Projections(
+                self._projected(self._whole(level, self.spectrum(level).vectors[:, 0]), level),
+                source.independent,
+            )
             for level in range(self.layers)
         ]
         worth = min(units / width for units, width in zip(self.units, self.net.widths, strict=True))
@@ -312,92 +321,3 @@ class Measured:
 
     def __str__(self) -> str:
         return summary.measured_text(self)
-
-
-def measure(
-    net: Network | Samples | Solution,
-    X: ArrayLike | None = None,
-    activations: Sequence[Any] | None = None,
-    weights: Any = None,
-    *,
-    shrinkage: bool = False,
-    check: bool = True,
-) -> Measured:
-    """Kernels of trained networks, averaged over units and networks, with error bars.
-
-    Parameters
-    ----------
-    net : Network, Samples or Solution
-        The architecture that was trained, with its prior variances (weight decay) and widths. Of Samples, or
-        of a Solution, whose kernels are exact, nothing else is needed.
-    X : (n, pixels, features) array, or (n, d) for a fully connected network
-    activations : list of arrays
-        Pre-activations of every hidden layer at X, from the first up: what enters the activation function.
-        Shape (units, n), or (units, n, pixels) where a layer has several pixels; several networks are stacked
-        on a leading axis. NumPy, or whatever has `__array__` or `__dlpack__`.
-    weights : array, optional
-        Into the first layer, (units, features), networks in front; with biases these are the last column.
-        Only needed for `Sigma` where X has fewer numbers than a unit has weights.
-    shrinkage : bool
-        Move every covariance towards the layer's prior, by the share that makes its mean square error least
-        (Ledoit and Wolf 2004, with a known target): for few units.
-    check : bool
-        Refuse layers that are no linear function of what they see.
-
-    Raises
-    ------
-    ValueError
-        Naming the array and the remedy.
-    """
-    if isinstance(net, Samples | Solution):
-        if any(each is not None for each in (X, activations, weights)):
-            raise ValueError("samples and solutions have their own X, activations and weights; leave them out")
-        found = _of_solution(net) if isinstance(net, Solution) else _of(FromSamples(net))
-    else:
-        if not isinstance(net, Network):
-            raise ValueError(f"net is a {type(net).__name__}; make a network with cnn(...) or fcn(...)")
-        if X is None or activations is None:
-            raise ValueError("X and activations are needed beside the network; or give Samples")
-        inputs = checks.inputs(checks.any_array(X, "X"), net.flat)
-        if len(inputs) == 0:
-            raise ValueError("X is empty; give the inputs at which the networks were evaluated")
-        found = _of(FromArrays(net, inputs, activations, weights, check))
-    return _shrunk(found) if shrinkage else found
-
-
-def _of(source: Source) -> Measured:
-    found = averages(source)
-    return Measured(source.net, source.X, source.space, found, (0.0,) * len(source.net.widths), source)
-
-
-def _shrunk(found: Measured) -> Measured:
-    shares = []
-    for level in range(found.layers):
-        error = error_of(found.groups, lambda group, level=level: found.covariance_without(level, group))
-        gap = found.covariance_without(level, None) - found.prior_without(level, None)
-        apart = float(np.sum(gap**2))
-        shares.append(min(1.0, float(np.sum(error**2)) / apart) if apart > 0 else 0.0)
-    return Measured(found.net, found.X, found.space, found.averages, tuple(shares), found.source)
-
-
-def _of_solution(sol: Solution) -> Measured:
-    """The kernels of a solution, as if infinitely many units had been measured."""
-    if any(math.isinf(width) for width in sol.widths):
-        raise ValueError("at infinite width there is nothing to learn; give a solution at finite widths")
-    layers = sol.equations.layers(sol.state)
-    means = [np.zeros(len(layer.covariance)) if layer.mean is None else layer.mean for layer in layers]
-    second = [layer.covariance + np.multiply.outer(m, m) for layer, m in zip(layers, means, strict=True)]
-    posts = [*(layer.root.square for layer in layers[1:]), sol.Q_f]
-    found = Averages(
-        tuple(_exact(array) for array in second),
-        tuple(_exact(array) for array in means),
-        tuple(_exact(array) for array in posts),
-        (math.inf,) * len(layers),
-        "nothing",
-    )
-    space, problem = sol.equations.space, sol.problem
-    return Measured(problem.net, problem.inputs, space, found, (0.0,) * len(layers), None)
-
-
-def _exact(array: Array) -> Groups:
-    return Groups(np.ones(1), array[None])

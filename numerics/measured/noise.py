@@ -1,4 +1,4 @@
-"""How far finitely many units move the eigenvalues of a kernel: the Marchenko-Pastur law and the jackknife."""
+"""How far finitely many units move the eigenvalues of a kernel, by the Marchenko-Pastur law."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Array = NDArray[np.float64]
 def noise_edge(eigenvalues: Array, units: float) -> float:
     """Largest |eigenvalue| of K - Q that units of covariance Q, with these eigenvalues, show by chance.
 
-    q (2 sqrt(r/M) + r/M), with q the largest eigenvalue, r = tr Q / q the effective dimension and M units: the
-    edge of Marchenko and Pastur where Q is a multiple of the identity, and where it is not the size of
+    q (2 sqrt(r/M) + r/M), with q the largest eigenvalue, r = tr Q / q the effective dimension and M units:
+    the edge of Marchenko and Pastur where Q is a multiple of the identity, and where it is not the size of
     Koltchinskii and Lounici's bound (Bernoulli 23:110, 2017).
     """
     largest = float(np.max(eigenvalues, initial=0.0))

@@ -121,7 +121,8 @@ class FromArrays:
         counts = {len(h) for h in self.h}
         if len(counts) > 1:
             raise ValueError(
-                f"activations hold {', '.join(str(len(h)) for h in self.h)} networks; stack the same of every layer"
+                f"activations hold {', '.join(str(len(h)) for h in self.h)} networks; stack the same ones of "
+                "every layer"
             )
         for level, h in enumerate(self.h):
             arrays.not_constant(h, f"activations[{level}]")
@@ -134,9 +135,9 @@ class FromArrays:
         size = len(self.space.prior_variance)
         if array.shape[-2:] != (units, size) or array.size != len(self.h[0]) * units * size:
             raise ValueError(
-                f"weights has shape {array.shape}, but (units, features) = {(units, size)} of the first layer is "
-                "needed, networks stacked in front as in activations, with biases as the last column where the "
-                "network has bias_variance"
+                f"weights has shape {array.shape}, but (units, features) = {(units, size)} of the first "
+                "layer is needed, networks stacked in front as in activations, with biases as the last "
+                "column where the network has bias_variance"
             )
         return array.reshape(-1, units, size)
 
@@ -179,17 +180,18 @@ class FromArrays:
             if share > arrays.LEFT_OVER:
                 what = "X" if self.weights is None else "X times weights"
                 raise ValueError(
-                    f"activations[0] is not linear in {what} ({share:.2g} of network {number} is left over): give what "
-                    "enters the activation, samples in the order of X, and bias_variance where there are biases"
+                    f"activations[0] is not linear in {what} ({share:.2g} of network {number} is left over): "
+                    "give what enters the activation, samples in the order of X, and the network's "
+                    "bias_variance where there are biases"
                 )
             below = network.h[0]
             for level, h in enumerate(network.h[1:]):
                 share = arrays.left_over(h, seen_above(self.forward, level, below, len(self.X)))
                 if share > arrays.LEFT_OVER:
                     raise ValueError(
-                        f"activations[{level + 1}] is not linear in {name}(activations[{level}]) ({share:.2g} of "
-                        f"network {number} is left over): give what enters the activation, samples in the order of X, "
-                        "with the activation, windows and bias_variance of the network"
+                        f"activations[{level + 1}] is not linear in {name}(activations[{level}]) "
+                        f"({share:.2g} of network {number} is left over): give what enters the activation, "
+                        "samples in the order of X, with the activation, windows and bias_variance of the net"
                     )
                 below = h
 
@@ -221,7 +223,7 @@ class FromSamples:
     def __iter__(self) -> Iterator[OneNetwork]:
         for parts in self.samples.networks():
             h = [
-                layer.transpose(1, 0, 2).reshape(-1, layer.shape[2])
+                layer.transpose(1, 0, 2).reshape(-1, layer.shape[2]).astype(np.float64)
                 for layer in self.forward.preactivations(parts)
             ]
             W = parts[0] * np.sqrt(self.space.prior_variance)[:, None]

@@ -18,7 +18,8 @@ def measured_text(measured: Any) -> str:
     if source is None:
         heading = "Kernels of a solution, exact"
     else:
-        heading = f"Measured kernels: {len(source)} network{'s' * (len(source) > 1)}, errors over {measured.averages.over}"
+        networks = f"{len(source)} network{'s' * (len(source) > 1)}"
+        heading = f"Measured kernels: {networks}, errors over {measured.averages.over}"
     rows = [("network", f"{measured.net.activation}, widths {widths}, n = {len(measured.X)}")]
     for level in range(measured.layers):
         rows += [(f"layer {level}", line) for line in _layer(measured, level)]
@@ -32,7 +33,8 @@ def _layer(measured: Any, level: int) -> Iterator[str]:
     name = "Sigma" if level == 0 else f"K{level + 1}"
     units = measured.units[level]
     if math.isfinite(units):
-        yield f"{units:.4g} independent units for {len(spectrum.values)} dimensions, {spectrum.resolved} resolved"
+        dimensions = f"{len(spectrum.values)} dimensions, {spectrum.resolved} resolved"
+        yield f"{units:.4g} independent units for {dimensions}"
     top = ", ".join(
         short(value, error)
         for value, error in zip(spectrum.values[:SHOWN], spectrum.errors[:SHOWN], strict=True)
@@ -43,7 +45,8 @@ def _layer(measured: Any, level: int) -> Iterator[str]:
     )
     yield f"learned, {name} less its prior: {learned}; {load.significant} beyond noise of {load.noise:.2g}"
     if measured.source is not None:
-        modes = ", ".join(str(each) for each in measured.kurtosis(level, min(SHOWN, len(spectrum.values))))
+        found = measured.kurtosis(level, min(SHOWN, len(spectrum.values)))
+        modes = ", ".join(short(each.mean, each.error) for each in found)
         yield f"excess kurtosis along its top modes: {modes}"
     if measured.shrunk[level] > 0:
         yield f"shrunk by {measured.shrunk[level]:.2g} towards its prior"
@@ -52,9 +55,9 @@ def _layer(measured: Any, level: int) -> Iterator[str]:
 def predicted_text(predicted: Any) -> str:
     """A table with an equation a row."""
     lines = [
-        f"Equations of state at measured kernels ({predicted.theory}, {predicted.post_kernels} post-kernels), "
-        f"alpha {predicted.alpha:.5g}, readout load {predicted.readout_load:.2g}",
-        f"  {'':6}{'learned':>9}{'residual':>10}{'noise':>9}  {'along what was learned':^34}  {'pull':>5}  verdict",
+        f"Equations of state at measured kernels ({predicted.theory}, {predicted.post_kernels} post-kernels)",
+        f"  alpha {predicted.alpha:.5g}, readout load {predicted.readout_load:.2g}",
+        f"  {'':6}{'learned':>9}{'residual':>10}{'noise':>9}  {'along what is predicted':^34}  {'pull':>5}",
         f"  {'':6}{'':9}{'':10}{'':9}  {'reference':>10}{'measured':>12}{'predicted':>12}",
     ]
     for each in predicted.equations:
