@@ -62,18 +62,13 @@ class Equation:
     @property
     def obeyed(self) -> bool:
         """Whether what is left is no more than noise, or than a hundred-millionth of the kernel."""
-        return bool(self.residual <= max(self.most_noise, 1e-8))
+        return bool(self.residual <= 1e-8 or self.residual <= self.most_noise)
 
     @property
     def pull(self) -> float:
         """Measured less predicted along `direction`, in errors; NaN for exact kernels."""
         _, measured, predicted, error = self.along
         return (measured - predicted) / error if error > 0 else float("nan")
-
-    @property
-    def share(self) -> float:
-        """The residual over what was learned."""
-        return self.residual / self.learned if self.learned > 0 else float("inf")
 
     def __repr__(self) -> str:
         return (

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+WHITE = (math.sqrt(2.0) - 1.0) ** 2  # of k/M, where 2 sqrt(k/M) + k/M = 1
+
 
 def noise_edge(eigenvalues: Array, units: float) -> float:
     """Largest |eigenvalue| of K - Q that units of covariance Q, with these eigenvalues, show by chance.
@@ -61,8 +63,13 @@ class Spectrum:
 
     @property
     def resolved(self) -> int:
-        """Leading eigenvalues that noise in the rest does not reach: the kernel's resolved range."""
-        return _leading(self.values > self.noise)
+        """Dimensions of the leading range in which the kernel is known well enough to be divided by.
+
+        Noise in the rest does not reach its eigenvalues, and noise in itself, 2 sqrt(k/M) + k/M of a kernel
+        in k dimensions in units of itself, is below 1.
+        """
+        most = len(self.values) if math.isinf(self.units) else int(WHITE * self.units)
+        return min(_leading(self.values > self.noise), most)
 
     @property
     def outliers(self) -> int:

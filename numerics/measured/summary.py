@@ -75,10 +75,12 @@ def verdict(each: Any) -> str:
     inside, whole = each.resolved
     range_ = f", on {inside} of {whole} dimensions" if inside < whole else ""
     if math.isnan(each.residual):
-        return "no right-hand side: the pull exceeds the prior's stiffness" + range_
+        return "no right-hand side: the pull, or noise in it, exceeds the prior's stiffness" + range_
+    if math.isnan(each.noise):
+        return "noise exceeds the prior's stiffness in a part of the units: measure more" + range_
     if each.obeyed:
         return "obeyed" + range_
-    return f"off by {each.share:.0%} of what was learned" + range_
+    return f"off by {each.residual:.2g}, {each.residual / each.noise:.1f} times noise" + range_
 
 
 def _table(heading: str, rows: list[tuple[str, str]]) -> str:

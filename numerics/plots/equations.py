@@ -20,6 +20,9 @@ Array = NDArray[np.float64]
 SHOWN = 50  # leading eigenvalues, as in Fig. 5
 WORTH_A_LOGARITHM = 8.0
 COLOURS = (GREY, MATRIX, TANGENT, SCALAR, RIDGE)
+PAPER: dict[str, Any] = {"ls": "--", "marker": "o", "mfc": "white", "ms": 5, "lw": 1}
+RESPONSE: dict[str, Any] = {"ls": "-", "marker": "o", "ms": 5}
+HALF: dict[str, Any] = {"ls": ":", "marker": "v", "ms": 5, "lw": 1}
 
 
 def equations(predicted: Predicted) -> Any:
@@ -88,19 +91,20 @@ def emergent_scale(found: Mapping[str, Sequence[ChiOne]]) -> Any:
     axes = figure.subplots()
     for (name, each), colour in zip(found.items(), COLOURS[1:] * len(found), strict=False):
         n = [one.samples for one in each]
-        axes.plot(n, [one.paper for one in each], "o--", color=colour, ms=4, lw=1)
-        axes.plot(n, [one.response for one in each], "o-", color=colour, ms=5, label=name)
-        axes.plot(n, [one.half_alpha for one in each], "v:", color=colour, ms=5, lw=1)
-    for style, label in (
-        ("o--", r"$\chi_{\rm paper}=1$"),
-        ("o-", r"$\chi_{\rm response}=1$"),
-        ("v:", r"$\alpha$ halved"),
-    ):
-        axes.plot([], [], style, color=GREY, label=label)
+        axes.plot(n, [one.paper for one in each], color=colour, **PAPER)
+        axes.plot(n, [one.response for one in each], color=colour, label=name, **RESPONSE)
+        axes.plot(n, [one.half_alpha for one in each], color=colour, **HALF)
+    named = (
+        (PAPER, r"$\chi_{\rm paper}=1$"),
+        (RESPONSE, r"$\chi_{\rm response}=1$"),
+        (HALF, r"$\alpha$ halved"),
+    )
+    for style, label in named:
+        axes.plot([], [], color=GREY, label=label, **style)
     axes.set(xscale="log", yscale="log", xlabel="samples $n$", ylabel="width of the last hidden layer")
     axes.spines[["top", "right"]].set_visible(False)
     ticks = sorted({one.samples for each in found.values() for one in each})
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xticks([], minor=True)
-    axes.legend(fontsize=8, frameon=False)
+    figure.legend(loc="outside upper center", ncol=3, fontsize=8, frameon=False)
     return figure
