@@ -72,8 +72,8 @@ def pairs_of_statistics(n, kind):
 )
 @breaks(
     "numerics/sampling/forward.py",
-    "B = self._scaled(gather.rows(phi), self.scales[level + 1])",
-    "B = self._scaled(gather.rows(phi), self.scales[level + 1] * gather.receptive.fan_in**0.5)",
+    "share = self.widths[level] / phi.shape[2]",
+    "share = self.widths[level] / phi.shape[2] * self.gathers[level].receptive.fan_in",
     "readout variance over channels alone",
     case="5-collapsed",
 )
