@@ -90,6 +90,7 @@ def equations_from(
     *,
     theory: str = "mean_field",
     post_kernels: str = "measured",
+    modes: int | None = None,
 ) -> Predicted:
     """Put measured kernels into the equations of state, Eq. (5) and (8), and compare both sides (Fig. 5).
 
@@ -111,6 +112,11 @@ def equations_from(
         measured Q share that, so that their difference is what the layer learned, where K less a predicted Q
         is also what its Q was off by chance.
 
+    modes : int, optional
+        Evaluate the equations of hidden kernels on so many leading eigenvectors of Q at most, by default on
+        all that are resolved. What is divided by a kernel's small eigenvalues brings Sigma little but noise;
+        K less its prior across the range is left out.
+
     Raises
     ------
     ValueError
@@ -124,7 +130,8 @@ def equations_from(
     checks.choice(theory, NAMES, "theory")
     ours = checks.choice(post_kernels, POSTS, "post_kernels") == "measured"
     equations = Theory(problem, theory, basis=measured.space.basis)
-    ranges = _ranges(measured, equations, ours)
+    most = None if modes is None else checks.count(modes, "modes")
+    ranges = _ranges(measured, equations, ours, most)
 
     def sides(group: int | None) -> RightHandSides:
         return right_hand_sides(equations, measured.given(group, ours, ranges), problem.inverse_widths)
@@ -148,7 +155,7 @@ def _same(measured: Measured, problem: Problem) -> None:
         raise ValueError("X is not what the kernels were measured at; give the same training inputs to both")
 
 
-def _ranges(measured: Measured, equations: Theory, ours: bool) -> list[Array | None]:
+def _ranges(measured: Measured, equations: Theory, ours: bool, most: int | None) -> list[Array | None]:
     """Of every hidden layer above the first: the leading eigenvectors of Q that noise does not reach, in K
     and, where it stands in the equations, in Q; None where that is no restriction."""
     found: list[Array | None] = []
@@ -158,7 +165,8 @@ def _ranges(measured: Measured, equations: Theory, ours: bool) -> list[Array | N
         size = min(K.resolved, Q.resolved) if ours else K.resolved
         known = equations.bases[level - 1]
         whole = len(K.values) if known is None else known.shape[1]
-        if size >= whole or measured.groups < 2:
+        size = min(whole if measured.groups < 2 else size, whole if most is None else most)
+        if size >= whole:
             found.append(known)
         else:
             found.append(np.ascontiguousarray(Q.vectors[:, : max(size, 1)]))

@@ -78,6 +78,8 @@ def verdict(each: Any) -> str:
         return "no right-hand side: the pull, or noise in it, exceeds the prior's stiffness" + range_
     if math.isnan(each.noise):
         return "noise exceeds the prior's stiffness in a part of the units: measure more" + range_
+    if each.obeyed and each.noise > each.learned:
+        return "within noise, which is more than was learned" + range_
     if each.obeyed:
         return "obeyed" + range_
     return f"off by {each.residual:.2g}, {each.residual / each.noise:.1f} times noise" + range_

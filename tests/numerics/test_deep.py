@@ -254,7 +254,7 @@ def test_window_of_equation_14_is_over_neighbours():
     case="overlap and padding",
 )
 @breaks(
-    "numerics/gaussian/theory.py",
+    "numerics/gaussian/input_space.py",
     "np.append(prior, net.bias_variance)",
     "np.append(prior, prior[0])",
     "bias of the first layer is one of all weights",

@@ -71,7 +71,7 @@ def test_signs_of_targets_and_of_patches_do_not_matter(name, seed):
 
 
 @breaks(
-    "numerics/gaussian/theory.py",
+    "numerics/gaussian/input_space.py",
     "net.weight_variances[0] / size",
     "net.weight_variances[0]**0.5 / size",
     "sigma_w for sigma_w^2",
@@ -140,7 +140,7 @@ def test_each_patch_twice_changes_the_load_alone(name):
 
 
 @breaks(
-    "numerics/gaussian/theory.py",
+    "numerics/gaussian/input_space.py",
     "net.weight_variances[0] / size",
     "net.weight_variances[0] / 1",
     "weights without their fan-in",

@@ -232,3 +232,14 @@ def test_the_picture_has_a_panel_for_every_equation(wide):
     deep, flat = NETWORKS["three dense layers"]
     figure = plots.equations(equations_from(solve(deep, *small(flat), NOISE)))
     assert [axes.get_title() for axes in figure.axes] == [r"$\Sigma$", "$Q^{(2)}$", "$K^{(2)}$", "$Q_f$"]
+
+
+def test_fewer_modes_trade_what_is_left_out_for_noise(wide):
+    """At an exact solution what Sigma is off falls with the modes of K that are kept, to nothing at all."""
+    net, flat = NETWORKS["three dense layers"]
+    sol = solve(net, *small(flat), NOISE, tol=1e-10)
+    off = [equations_from(sol, modes=count)["Sigma"].residual for count in (1, 4, 14)]
+    assert off[0] > 2 * off[1] > 1e4 * off[2]
+    assert equations_from(sol, modes=4)["K2"].resolved == (4, 14)
+    with pytest.raises(ValueError, match="modes=0 must be a whole number"):
+        equations_from(wide, modes=0)
