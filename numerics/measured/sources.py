@@ -211,6 +211,8 @@ class FromSamples:
     def __init__(self, samples: Samples):
         self.samples = samples
         problem = samples.problem
+        if problem.samples == 0:
+            raise ValueError("samples of the prior without inputs have no kernels; sample with data")
         self.net, self.X = problem.net, problem.inputs
         self.forward = Forward(problem.net, problem.inputs)
         self.space = input_space(problem.net, problem.inputs)

@@ -239,7 +239,7 @@ def test_fewer_modes_trade_what_is_left_out_for_noise(wide):
     net, flat = NETWORKS["three dense layers"]
     sol = solve(net, *small(flat), NOISE, tol=1e-10)
     off = [equations_from(sol, modes=count)["Sigma"].residual for count in (1, 4, 14)]
-    assert off[0] > 2 * off[1] > 1e4 * off[2]
+    assert off[0] > 1.5 * off[1] > 1e4 * off[2]
     assert equations_from(sol, modes=4)["K2"].resolved == (4, 14)
     with pytest.raises(ValueError, match="modes=0 must be a whole number"):
         equations_from(wide, modes=0)

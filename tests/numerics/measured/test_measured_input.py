@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from numerics import Problem, cnn, equations_from, fcn, measure, solve
+from numerics import Problem, cnn, equations_from, fcn, measure, sample, solve
 from numerics.pixels import blocks
 
 N, D, UNITS = 14, 5, 12
@@ -193,6 +193,12 @@ def test_equations_want_what_was_measured():
         equations_from(m, NET, X, y, 0.1, post_kernels="ours")
     with pytest.raises(ValueError, match="name='K7' is unknown"):
         equations_from(m, NET, X, y, 0.1)["K7"]
+
+
+def test_samples_of_no_data_are_refused():
+    prior = sample(fcn(20), X[:0], X[:0, 0], 0.1, draws=4, chains=1)
+    with pytest.raises(ValueError, match="without inputs have no kernels"):
+        measure(prior)
 
 
 def test_a_solution_has_kernels_but_no_units():
