@@ -44,7 +44,8 @@ class Measured:
 
     Layers are counted as in `net.widths`: 0 is the input layer, whose covariance Sigma its weights have.
     Averages run over units and networks; errors are the jackknife's, over groups of networks where there are
-    ten or more, else over groups of units, which are then taken for independent.
+    ten or more, else over groups of units, which are then taken for independent. Of samples a group is a run
+    of draws of one chain, to be longer than what they remember.
 
     Attributes
     ----------
