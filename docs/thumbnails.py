@@ -17,6 +17,7 @@ FIGURES = {  # which of a page's figures
     "04_three_layer_fcn": -1,
     "05_three_layer_cnn": -1,
     "06_sampled_networks": 0,
+    "07_fig2_sampled_fcn": 0,
     "10_your_own_network": 0,
 }
 WIDTH, COLOURS = 600, 64
