@@ -94,7 +94,7 @@ class HyperParameters:
         names += ["readout_variance", "bias_variance", "noise_variance"]
         for name, value, pair in zip(names, self.values, self.limits, strict=True):
             for bound, which in zip(pair, ("least", "largest"), strict=True):
-                if np.isclose(np.log(value), np.log(bound)) if np.isfinite(bound) else False:
+                if np.isfinite(bound) and np.isclose(np.log(value), np.log(bound)):
                     yield (
                         f"the {name} that evidence chose, {value:.3g}, is the {which} that its bounds allow; "
                         f"widen {name.split()[0]}_bounds, or set them to 'fixed'"

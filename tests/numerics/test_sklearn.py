@@ -1,5 +1,6 @@
 """The estimator: what scikit-learn asks of one, and that it says what the theory says."""
 
+import dataclasses
 import math
 import pickle
 import subprocess
@@ -29,7 +30,7 @@ from numerics.solutions.path import ConvergenceError
 # them, and the environment variable SCIPY_ARRAY_API, which is needed for them, is not set.
 CHECKED = [
     FeatureLearningRegressor(),
-    FeatureLearningRegressor(widths=1000, normalize_y=False),
+    FeatureLearningRegressor(widths=math.inf, normalize_y=False),
     FeatureLearningRegressor(fcn(200, activation="relu", bias_variance=0.1), theory="finite_fan_in"),
     FeatureLearningRegressor(widths=math.inf, optimizer="evidence", weight_variance_bounds="fixed"),
 ]
@@ -52,7 +53,6 @@ def data():
 @pytest.mark.parametrize("theory", ["mean_field", "finite_fan_in"])
 def test_it_says_what_a_solution_says(data, outputs, theory):
     X, y = data[0], data[1][:, 0] if outputs == 1 else data[1]
-    mean, std = y.mean(axis=0), y.std(axis=0)
     net = fcn((40, 30), (1.5, 2.0), 0.9, bias_variance=0.2)
     model = FeatureLearningRegressor(net, noise_variance=0.3, theory=theory).fit(X[:20], y[:20])
     mean, std = y[:20].mean(axis=0), y[:20].std(axis=0)
@@ -168,6 +168,18 @@ def test_what_is_fixed_stays_and_what_is_free_obeys_its_bounds(data):
         one, two = each.fit(X, y).network_.weight_variances
     assert 1.0 <= one <= 2.0 + 1e-12
     assert 1.9 - 1e-12 <= two <= 2.1 + 1e-12
+
+
+def test_a_search_that_does_not_settle_is_said(data, monkeypatch):
+    from numerics.sklearn import regressor, search
+
+    def unsettled(*arguments):
+        return dataclasses.replace(search.largest_evidence(*arguments), settled=False, message="stopped")
+
+    monkeypatch.setattr(regressor, "largest_evidence", unsettled)
+    model = FeatureLearningRegressor(widths=math.inf, optimizer="evidence")
+    with pytest.warns(ConvergenceWarning, match=r"not ended at a maximum \(stopped\); raise"):
+        model.fit(data[0], data[1][:, 0])
 
 
 def test_no_biases_none_are_made(data):
