@@ -85,4 +85,5 @@ def test_own_arrays(tmp_path, capsys):
 
 def test_every_example_has_a_test():
     names = {path.stem for path in EXAMPLES.glob("*.toml")}
-    assert names == {"linear-cnn", "deep-fcn", "deep-cnn", "pooled-digits", "own-arrays"}
+    # a sweep is tested in test_command_sweep.py
+    assert names == {"linear-cnn", "deep-fcn", "deep-cnn", "pooled-digits", "own-arrays", "sweep"}
