@@ -18,7 +18,7 @@ test: check docs
 
 docs: $(INSTALLED)
 	rm -rf docs/_build
-	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet --builder html docs docs/_build
+	OPENBLAS_NUM_THREADS=1 $(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet --builder html docs docs/_build
 
 # every page opened in Chromium, if there is one: console, images, TeX, what is wider than its column
 docs-browser: docs
