@@ -1,4 +1,4 @@
-"""Three-layer CNNs sampled from their exact posterior, at a size that equilibrates and the paper's (Figs. 4, 5).
+"""Three-layer CNNs sampled from their posterior, at a size that equilibrates and the paper's (Figs. 4, 5).
 
     python notebooks/data/make_sampled_cnn3.py [ROW ...]
 

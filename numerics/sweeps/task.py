@@ -91,6 +91,7 @@ def _found(work: Work, parameters: dict[str, Any]) -> Any:
     if not isinstance(problem, Problem):
         raise TypeError("problem_of must return a Problem, or (problem, X_test, y_test)")
     if theory == SAMPLED:
+        options.setdefault("method", "collapsed")  # "auto" times both, and may choose otherwise next time
         for k, width in enumerate(work.widths or (None,)):
             at = problem if width is None else problem.with_widths(width)
             yield k, Found(sample(at, **options), X_test, y_test)
