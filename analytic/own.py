@@ -75,9 +75,11 @@ class Own:
     def activate(self, at: Any) -> tuple[Any, Any]:
         """phi(x) and its slope in one pass, compiled, in single precision where the array is."""
         at = np.asarray(at)
-        at = np.asarray(at, dtype=np.float32 if at.dtype == np.float32 else np.float64, order="C")
+        single = at.dtype == np.float32
+        at = np.asarray(at, dtype=np.float32 if single else np.float64, order="C")
         values, slopes = np.empty_like(at), np.empty_like(at)
-        self.module.activate(at.reshape(-1), values.reshape(-1), slopes.reshape(-1))
+        fill = self.module.activate_single if single else self.module.activate
+        fill(at.reshape(-1), values.reshape(-1), slopes.reshape(-1))
         return values, slopes
 
     def __reduce__(self) -> tuple[Any, ...]:

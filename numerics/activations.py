@@ -100,11 +100,14 @@ class BuiltIn:
         return _new(_generated.load_numpy(self.name).dphi, h)
 
     def activate(self, h: Floats) -> tuple[Floats, Floats]:
-        """phi(h) and its slope in one pass, compiled, in single precision where h is. The generated
-        `activate(h, phi, dphi)` fills arrays of one dimension in place."""
-        h = np.asarray(h, dtype=np.float32 if h.dtype == np.float32 else np.float64, order="C")
+        """phi(h) and its slope in one pass, compiled, in single precision where h is: to some 4e-7 of them.
+        The generated `activate(h, phi, dphi)` and `activate_single` fill arrays of one dimension in place."""
+        single = h.dtype == np.float32
+        h = np.asarray(h, dtype=np.float32 if single else np.float64, order="C")
         values, slopes = np.empty_like(h), np.empty_like(h)
-        _generated.load(self.name).activate(h.reshape(-1), values.reshape(-1), slopes.reshape(-1))
+        loops = _generated.load(self.name)
+        fill = loops.activate_single if single else loops.activate
+        fill(h.reshape(-1), values.reshape(-1), slopes.reshape(-1))
         return values, slopes
 
 

@@ -122,6 +122,7 @@ def _loops(module: ModuleType) -> dict[str, tuple[Any, ...]]:
         ),
         "add_to": (tile(), tile()),
         "activate": (full(COLUMNS), full(COLUMNS), full(COLUMNS)),
+        "activate_single": tuple(full(COLUMNS).astype(np.float32) for _ in range(3)),
     }
     if with_means:
         side = module.expand(full(*per_datum, COLUMNS), 4)

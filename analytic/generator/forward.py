@@ -2,15 +2,23 @@
 
 from sympy import Expr, diff
 
-from analytic.generator.printer import function, template
+from analytic.generator.printer import SINGLE_JIT, function, template
 from analytic.symbols import h
 
 
 def compiled(phi: Expr, dphi: Expr | None = None) -> list[str]:
-    """`phi_dphi` of a number, and the loop `activate` over many; dphi where it is to be written otherwise."""
+    """`phi_dphi` of a number, and the loop `activate` over many, each in either precision; dphi where it is
+    to be written otherwise."""
     slope = diff(phi, h) if dphi is None else dphi
     both = function("phi_dphi", (h,), [phi, slope], doc="phi(h) and its slope.")
-    return [both, template("forward_loops")]
+    single = function(
+        "phi_dphi_single",
+        (h,),
+        [phi, slope],
+        doc="The same in single precision.",
+        decorator=SINGLE_JIT,
+    )
+    return [both, single, template("forward_loops")]
 
 
 def on_arrays(phi: Expr) -> list[str]:

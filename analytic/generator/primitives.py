@@ -4,8 +4,10 @@ Branchless (a ternary compiles to a select, an if-block stops LLVM from vectoris
 division semantics of ``error_model="numpy"``. Everything above these functions is generated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from analytic.generator.single import SINGLE
 
 # fdlibm's e_asin.c (Sun Microsystems, 1993): asin x = x + x P(x^2)/Q(x^2) below 1/2 and
 # asin x = pi/2 - 2 asin sqrt((1 - x)/2) above. Where fdlibm splits the square root in two words,
@@ -117,7 +119,8 @@ class Import:
     bound: str = ""  # what generated text calls it
 
 
-Provider = Import | str  # where a name comes from: an import, or the text that defines it
+# where a name comes from: an import, or the text that defines it, which may have to be made
+Provider = Import | str | Callable[[], str]
 
 
 def _from(module: str, *names: str, **renamed: str) -> dict[str, Provider]:
@@ -132,8 +135,10 @@ NUMBA: Mapping[str, Provider] = {
     ),
     **_from("math", "log1p", "nan", "sin", "sinh", "sqrt", "tan"),
     **_from("numba", "njit"),
+    **_from("numpy", "float32", "int32"),
     "np": Import("numpy", bound="np"),
     **PRIMITIVES,
+    **SINGLE,
 }
 
 # The same in a file for NumPy arrays, real or complex.

@@ -15,10 +15,12 @@ from sympy import Add, Expr, Mul, Pow, Rational, Symbol, cosh, cse, default_sort
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.pycode import PythonCodePrinter
 
+from analytic.generator import single
 from analytic.generator.primitives import NUMBA, Import, Provider
 from analytic.symbols import cosh_exp, sinh_exp, temporaries
 
 JIT = '@njit(error_model="numpy")\n'
+SINGLE_JIT = single.JIT
 
 
 class Printer(PythonCodePrinter):
@@ -92,6 +94,21 @@ class Printer(PythonCodePrinter):
         )
 
 
+class SinglePrinter(Printer):
+    """Single precision: constants that do not widen it, and the vectorised functions of `single`."""
+
+    def _number(self, value: Expr) -> str:
+        return f"float32({super()._number(value)})"
+
+    def _print_Heaviside(self, expr: Expr) -> str:
+        return f"(float32(1.0) if {self._print(expr.args[0])} > float32(0.0) else float32(0.0))"
+
+    def _fast(self, expr: Expr) -> str:
+        return f"{type(expr).__name__}_single({self._print(expr.args[0])})"
+
+    _print_erf = _print_exp = _print_tanh = _print_ncdf = _fast
+
+
 class ArrayPrinter(Printer):
     """The same for NumPy arrays, whose truth is not a number's."""
 
@@ -114,7 +131,8 @@ def function(
     decorator: str = JIT,
     defaults: Mapping[str, str] | None = None,
 ) -> str:
-    """The text of one function returning `outputs`; for arrays where it is not decorated.
+    """The text of one function returning `outputs`; for arrays where it is not decorated, of single precision
+    where the decorator is `SINGLE_JIT`.
 
     Parameters
     ----------
@@ -127,7 +145,7 @@ def function(
     defaults : mapping of str to str, optional
         Default values of arguments, as text.
     """
-    printer = Printer() if decorator else ArrayPrinter()
+    printer = SinglePrinter() if decorator == SINGLE_JIT else Printer() if decorator else ArrayPrinter()
     common, results = _common([_without_overflow(output) for output in outputs])
     lines: list[str] = []
     needed = set().union(*(e.free_symbols for e in results), *(e.free_symbols for _, e in common))
@@ -212,8 +230,10 @@ def assembled(title: str, blocks: Sequence[str], providers: Mapping[str, Provide
             match providers[name]:
                 case Import() as line:
                     imports.add(line)
-                case text:
+                case str() as text:
                     body = f"{text}\n\n{body}"
+                case made:
+                    body = f"{made()}\n\n{body}"
     return module(title, _import_lines(imports), body)
 
 
