@@ -27,7 +27,7 @@ from numerics.unit.population import BATCHES, Population
 Array = NDArray[np.float64]
 
 FORMAT = "feature-eos cavity solution"
-VERSION = 1
+VERSION = 2
 OF_EACH = ("Z", "log_ratio", "K", "eps")
 
 
@@ -44,6 +44,7 @@ def write(path: str | Path, problem: Problem, equations: Theory, found: Found) -
                 "sweeps": one.descent.sweeps,
                 "control": list(one.control),
                 "gaussian": one.population.covariance is not None,
+                "single": one.population.single,
             }
             for one in every
         ],
@@ -119,7 +120,8 @@ def _found(session: Session, arrays: Mapping[str, Array], position: int, header:
     if header["status"] not in Status.__members__:
         raise ValueError(f"status={header['status']!r} is unknown")
     control = tuple(checks.not_negative(share, "control") for share in header["control"])
-    population = Population(session.hidden, given["Z"], given["log_ratio"], covariance)
+    single = header["single"] is True
+    population = Population(session.hidden, given["Z"], given["log_ratio"], covariance, single)
     if np.isinf(session.problem.net.width):
         return session.infinite_with(population)
     functional = session.functional(population, session.problem.net.width, (control[0], control[1]))

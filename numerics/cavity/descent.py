@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
 from numerics.cavity.functional import Functional, Indefinite, Sweep, sweep
+from numerics.machine import parallel
 from numerics.solving.outcome import Status
 
 Array = NDArray[np.float64]
@@ -22,7 +23,6 @@ Array = NDArray[np.float64]
 MEMORY = 4
 INEXACT = 0.05  # of the residual: how far eps is from its maximum at most
 PATIENCE = 40  # sweeps that may gain nothing
-FLAT = 1e-12  # relative change of F that rounding explains
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,11 @@ class Descent:
 
 def descend(functional: Functional, K: Array, eps: Array, tol: float, max_iter: int) -> Descent:
     """From K and eps (D, n), to a residual of `tol` or for `max_iter` sweeps."""
+    with parallel.for_one_factorisation(len(K)):
+        return _descend(functional, K, eps, tol, max_iter)
+
+
+def _descend(functional: Functional, K: Array, eps: Array, tol: float, max_iter: int) -> Descent:
     aim = INEXACT
     here = sweep(functional, K, eps, K, aim)
     history = _History(K)
@@ -52,22 +57,22 @@ def descend(functional: Functional, K: Array, eps: Array, tol: float, max_iter: 
                 there = sweep(functional, proposal, here.eps, here.target, aim)
             except Indefinite:
                 there = None
-            if there is not None and _no_worse(there, here):
+            if there is not None and _no_worse(there, here, functional.rounding):
                 break
             history.forget()
         if there is None or not np.isfinite(there.F):
             return Descent(best, Status.NOT_FINITE, count)
         here = there
-        if here.residual <= best.residual or best.F - FLAT * abs(best.F) > here.F:
+        if here.residual <= best.residual or best.F - functional.rounding * abs(best.F) > here.F:
             best, gained = here, count
         if count - gained > PATIENCE:
             return Descent(best, Status.STALLED, count)
     return Descent(best, Status.MAX_ITERATIONS, max_iter)
 
 
-def _no_worse(there: Sweep, here: Sweep) -> bool:
+def _no_worse(there: Sweep, here: Sweep, rounding: float) -> bool:
     """Whether F fell, or the residual did where F no longer tells."""
-    rounding = FLAT * max(abs(here.F), len(here.K))
+    rounding *= max(abs(here.F), len(here.K))
     slack = max(rounding, 1e-2 * here.residual**2)  # eps is not quite at its maximum
     return (here.F + slack >= there.F and there.residual <= 2.0 * max(here.residual, 1e-12)) or (
         here.F - rounding > there.F
@@ -75,37 +80,38 @@ def _no_worse(there: Sweep, here: Sweep) -> bool:
 
 
 class _History:
-    """The last states and their steps, in units of the first K."""
+    """The last states and their steps; steps are compared in units of the first K."""
 
     def __init__(self, K: Array):
         self.root = cholesky(K, lower=True)
         self.states: list[Array] = []
         self.steps: list[Array] = []
+        self.white: list[Array] = []
 
     def forget(self) -> None:
-        self.states, self.steps = self.states[-1:], self.steps[-1:]
+        self.states, self.steps, self.white = self.states[-1:], self.steps[-1:], self.white[-1:]
 
     def proposals(self, here: Sweep) -> Iterator[Array]:
         """The accelerated step, if there is one, and the plain one."""
-        state = self._white(here.K)
-        self.states = [*self.states, state][-MEMORY:]
-        self.steps = [*self.steps, self._white(here.target) - state][-MEMORY:]
+        step = here.target - here.K
+        self.states = [*self.states, here.K][-MEMORY:]
+        self.steps = [*self.steps, step][-MEMORY:]
+        self.white = [*self.white, self._white(step)][-MEMORY:]
         if len(self.states) > 1:
-            dX = np.diff(np.array(self.states), axis=0).reshape(len(self.states) - 1, -1)
-            dR = np.diff(np.array(self.steps), axis=0).reshape(len(self.states) - 1, -1)
-            gram = dR @ dR.T
+            changes = np.diff(np.array(self.white), axis=0)
+            gram = np.tensordot(changes, changes, ([1, 2], [1, 2]))
             scale = np.sqrt(np.diagonal(gram))
             if np.all(scale > 0):
                 normal = gram / np.multiply.outer(scale, scale) + 1e-12 * np.eye(len(gram))
-                c = np.linalg.solve(normal, (dR @ self.steps[-1].ravel()) / scale) / scale
-                found = state + self.steps[-1] - (c @ (dX + dR)).reshape(state.shape)
-                yield self._black(found)
+                along = np.tensordot(changes, self.white[-1], ([1, 2], [0, 1]))
+                c = np.linalg.solve(normal, along / scale) / scale
+                found = here.target.copy()
+                for k, share in enumerate(c):
+                    found -= share * (self.states[k + 1] - self.states[k])
+                    found -= share * (self.steps[k + 1] - self.steps[k])
+                yield found
         yield here.target
 
-    def _white(self, K: Array) -> Array:
-        half = solve_triangular(self.root, K, lower=True, check_finite=False)
+    def _white(self, M: Array) -> Array:
+        half = solve_triangular(self.root, M, lower=True, check_finite=False)
         return solve_triangular(self.root, half.T, lower=True, check_finite=False)
-
-    def _black(self, M: Array) -> Array:
-        K = self.root @ M @ self.root.T
-        return (K + K.T) / 2

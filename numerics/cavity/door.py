@@ -18,14 +18,17 @@ from numerics.costs.cost import NotEnoughMemory
 from numerics.machine import memory
 from numerics.problem import Problem
 from numerics.solutions.path import ConvergenceError, Path
-from numerics.unit.population import KEPT
+from numerics.unit.population import BATCHES, KEPT
 
 Array = NDArray[np.float64]
 
 THEORY = "cavity"
-LEAST_DRAWS = 4096
-DRAWS_PER_DATUM = 256  # over the slots of the readout: n/(M m) = .4 %
-SQUARES = 14  # (D n)^2 arrays at once
+TOLERANCE = 1e-5  # of the residual: a hundredth of what the draws leave open
+LEAST_DRAWS = 8192
+LEAST_ROWS = 32768  # draws times slots
+DRAWS_PER_DATUM = 64  # over the slots of the readout: n/(M m) = 1.6 % at most
+SQUARES = 22  # (D n)^2 arrays at once, those that acceleration keeps among them
+EACH = 3  # of every solution, and of the batches that its errors are from
 
 
 class RareUnits(UserWarning):
@@ -33,10 +36,10 @@ class RareUnits(UserWarning):
 
 
 def default_draws(problem: Problem) -> int:
-    """M, a power of two: so many that their own load n/(M m), m the slots of the readout, is below half a
-    per cent."""
+    """M, a power of two: so many that their own load n/(M m), m the slots of the readout, is below two per
+    cent, of which control variates take the most (`CavitySolution.biases` says what is left)."""
     slots = problem.net.receptive_windows(problem.input_shape[0])[-1].fan_in
-    wanted = max(LEAST_DRAWS, DRAWS_PER_DATUM * problem.samples / slots)
+    wanted = max(LEAST_DRAWS, LEAST_ROWS / slots, DRAWS_PER_DATUM * problem.samples / slots)
     return int(2 ** math.ceil(math.log2(wanted)))
 
 
@@ -45,7 +48,7 @@ def solve_cavity(
     widths: Sequence[Any] | Array,
     draws: int | None,
     seed: int,
-    tol: float,
+    tol: float | None,
     max_iter: int,
     raise_on_failure: bool,
     callback: Callable[[Any], None] | None,
@@ -62,6 +65,7 @@ def solve_cavity(
     """
     targets = [problem.with_widths(width) for width in widths]
     count = default_draws(problem) if draws is None else checks.count(draws, "draws")
+    tol = TOLERANCE if tol is None else tol
     session = Session(problem, count, seed, tol, max_iter)
     if check_memory:
         _refuse_what_does_not_fit(session)
@@ -92,7 +96,8 @@ def peak_memory(session: Session) -> float:
     """Bytes of a solve."""
     size = session.hidden.slots * len(session.y)
     per_draw = 2 * (size**2 + size) + 2 * session.hidden.size
-    return 8.0 * (SQUARES * session.y.size**2 + session.draws * per_draw) + KEPT + 3e8
+    squares = SQUARES + EACH * (BATCHES + 1)
+    return 8.0 * (squares * session.y.size**2 + session.draws * per_draw) + KEPT + 3e8
 
 
 def _refuse_what_does_not_fit(session: Session) -> None:

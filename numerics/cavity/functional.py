@@ -33,7 +33,10 @@ from numerics.unit.population import Population
 Array = NDArray[np.float64]
 
 INNER = 12  # cheap steps in eps between two sweeps, at most
-ROUNDED = 1e-13  # of F: what rounding alone may take from it
+ROUNDED, ROUNDED_SINGLE = (
+    1e-12,
+    1e-6,
+)  # of F: what rounding alone may take from it, by the features' precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,11 @@ class Functional:
     @property
     def size(self) -> int:
         return self.y.size
+
+    @property
+    def rounding(self) -> float:
+        """Of F, relative to its size or to the number of data."""
+        return ROUNDED_SINGLE if self.population.single else ROUNDED
 
     @cached_property
     def S_q(self) -> Array:
@@ -214,7 +222,7 @@ def _maximise(
             trial = eps + length * step
             there = functional.pull(readouts, trial)
             value = functional.concave_part(there, trial)
-            if value >= here - ROUNDED * max(abs(here), functional.size) or length < 1e-3:
+            if value >= here - functional.rounding * max(abs(here), functional.size) or length < 1e-3:
                 break
             length /= 3
         eps, pull, here = trial, there, value

@@ -8,15 +8,18 @@ whose density is known but for its z, which the draws before them gave.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numerics.cavity.functional import Functional, Sweep
+from numerics.machine.parallel import in_order
 from numerics.unit.fields import inverted, precision, seen_through
 from numerics.unit.population import BATCHES, Population, resampled
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 PATHS = 5
 LENGTH = 1.0  # of a path: pi/2 makes a Gaussian independent of its start
@@ -37,27 +40,35 @@ class Tilt:
         population = self.functional.population
         values, slopes = np.empty(len(Z)), np.empty_like(Z)
         step = population.spans()[0].stop
-        for low in range(0, len(Z), step):
-            part = slice(low, low + step)
-            values[part], slopes[part] = self._part(Z[part])
+        parts = [slice(low, low + step) for low in range(0, len(Z), step)]
+        kind = population.kind
+        H, eps = self.H.astype(kind, copy=False), self.eps.astype(kind, copy=False)
+
+        def work(part: slice) -> None:
+            values[part], slopes[part] = self._part(Z[part].astype(kind, copy=False), H, eps)
+
+        for _ in in_order(work, parts, len(Z) * population.hidden.slots * population.hidden.samples):
+            pass
         return values, slopes
 
-    def _part(self, Z: Array) -> tuple[Array, Array]:
+    def _part(self, Z: Floats, H: Floats, eps: Floats) -> tuple[Array, Floats]:
         hidden, width = self.functional.population.hidden, self.functional.width
         phi, dphi = hidden.with_slopes(Z)
         draws, slots, _ = phi.shape
-        outputs = len(self.eps)
-        through = seen_through(phi, self.H)
+        outputs = len(eps)
+        through = seen_through(phi, H)
         inverse, logdet = inverted(precision(phi, through, width))
-        b = (phi @ self.eps.T).transpose(0, 2, 1).reshape(draws, -1) / np.sqrt(width)
+        b = (phi @ eps.T).astype(np.float64).transpose(0, 2, 1).reshape(draws, -1) / np.sqrt(width)
         abar = np.einsum("bij,bj->bi", inverse, b)
         tilt = 0.5 * (np.einsum("bi,bi->b", abar, b) - logdet)
-        M = (inverse + abar[:, :, None] * abar[:, None, :]).reshape(draws, outputs, slots, outputs, slots)
-        G = abar.reshape(draws, outputs, slots).transpose(0, 2, 1) @ self.eps / np.sqrt(width)
+        M = (inverse + abar[:, :, None] * abar[:, None, :]) / width
+        M = M.astype(Z.dtype, copy=False).reshape(draws, outputs, slots, outputs, slots)
+        a = (abar / np.sqrt(width)).astype(Z.dtype, copy=False).reshape(draws, outputs, slots)
+        G = a.transpose(0, 2, 1) @ eps
         for d in range(outputs):
             for e in range(outputs):
                 # H_de phi_j, for every j: the transpose of phi H_ed
-                G -= M[:, d, :, e, :] @ through[e, d] / width
+                G -= M[:, d, :, e, :] @ through[e, d]
         return tilt, hidden.adjoint(dphi, G)
 
 
@@ -78,7 +89,7 @@ def moved(functional: Functional, at: Sweep, draws: int, seed: int, paths: int =
     shape = (*functional.y.shape, *functional.y.shape)
     tilt = Tilt(functional, at.H.reshape(shape), at.eps)
     Z, values = _paths(tilt, population.Z[picked], rng, paths)
-    return Population(population.hidden, Z, at.pull.log_z - values)
+    return Population(population.hidden, Z, at.pull.log_z - values, single=population.single)
 
 
 def _paths(tilt: Tilt, Z: Array, rng: np.random.Generator, paths: int) -> tuple[Array, Array]:

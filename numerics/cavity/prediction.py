@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from numerics.unit.fields import second_moment
 from numerics.unit.hidden import Hidden, gaussian_kernel
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 CHUNK = 256  # test points at a time where their covariance is not asked for
 
@@ -57,11 +59,13 @@ class Predictor:
         """(m, m): the mean kernel of the readout over the unit's law, the output's bias included."""
         inputs, units = self.equations.pixel_major(X), np.ones(len(X))
         population = replace(self.found.population, hidden=Hidden.of(self.equations, inputs, units), _kept={})
-        Q = np.zeros((len(X), len(X)))
-        for span, phi in population.features():
-            weights = self.found.descent.at.pull.weights[span, None, None]
-            rows = (phi * np.sqrt(weights)).reshape(-1, len(X))
-            Q += rows.T @ rows
+        weights = self.found.descent.at.pull.weights
+
+        def work(span: slice, phi: Floats) -> Floats:
+            rows = (phi * np.sqrt(weights[span, None, None]).astype(phi.dtype)).reshape(-1, len(X))
+            return rows.T @ rows
+
+        Q = population.total(work)
         if population.covariance is not None:  # what the draws miss of a Gaussian average
             exact = gaussian_kernel(self.equations, inputs, population.covariance, units)
             Q += exact - mean_square(population)
@@ -71,10 +75,13 @@ class Predictor:
         at, m = self.found.descent.at, len(X)
         hidden = Hidden.of(self.equations, self.equations.pixel_major(X), np.ones(m))
         population = replace(self.found.population, hidden=hidden, _kept={})
-        total = np.zeros((len(at.eps), m))
-        for span, phi in population.features():
+
+        def work(span: slice, phi: Floats) -> Floats:
             gain = at.pull.gain[span] * at.pull.weights[span, None, None]
-            total += gain.transpose(1, 0, 2).reshape(len(total), -1) @ phi.reshape(-1, m)
+            rows = gain.transpose(1, 0, 2).reshape(len(at.eps), -1).astype(phi.dtype)
+            return rows @ phi.reshape(-1, m)
+
+        total = population.total(work)
         return total.T + self._shared(X, self.found.control[0])[:m, m:] @ at.eps.T
 
     def _law(self, X: Array) -> tuple[JointLaw, Array]:
@@ -92,7 +99,8 @@ class Predictor:
         whitened = solve_triangular(cholesky(at.target, lower=True), cross.T, lower=True)
         C = own - whitened.T @ whitened
         C = (C + C.T) / 2
-        lost = np.finfo(float).eps * np.diagonal(own).reshape(outputs, m).max(axis=0) * math.sqrt(n)
+        rounding = np.finfo(np.float32 if population.single else np.float64).eps
+        lost = float(rounding) * np.diagonal(own).reshape(outputs, m).max(axis=0) * math.sqrt(n)
         return JointLaw(self._mean(X), C.reshape(outputs, m, outputs, m)), lost
 
     def _shared(self, X: Array, control: float) -> Array:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +27,18 @@ from numerics.unit.hidden import Hidden, gaussian_kernel
 from numerics.unit.population import BATCHES, Population, gaussian, told_apart
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 LIGHT = 0.25  # readout load at which the ladder begins
 PILOT = 8  # times fewer draws on the way
 LEAST_PILOT = 2048
 PILOT_LOAD = 16  # draws per datum and slot at least
-ROUGH = 1e-3  # tolerance on the way
+ROUGH = 5e-3  # tolerance on the way, and of batches, whose noise is 20 times as large and more
 ENOUGH = 0.75  # effective share of draws below which a Gaussian does not serve
 NOISY = 4.0  # times sqrt(n / (draws slots)): a residual that the noise of moving draws explains
 WIDEN = 1.05  # of a fitted Gaussian
+WORTH_SINGLE = 3e6  # features
+SINGLE = 2.0**-24  # of the largest eigenvalue of K: what rounding in single precision leaves of a residual
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +172,7 @@ class Session:
         draws = max(self.draws // PILOT, min(least, self.draws))
         found = self._from_gaussian(width, K, eps, covariance, draws, ROUGH, 0)
         at = found.descent.at
-        found = self._from_gaussian(width, at.K, at.eps, found.covariance(), draws, ROUGH, 1)
+        found = self._from_gaussian(width, at.K, at.eps, found.covariance(), draws, ROUGH, 1).kept()
         if found.share >= ENOUGH:
             self._rungs[width] = found
         return found
@@ -182,6 +186,7 @@ class Session:
             covariance = rung.covariance()
             found = self._from_gaussian(width, at.K, at.eps, covariance, self.draws, self.tol, 2, control)
             if found.share >= ENOUGH:
+                found = found.kept()
                 return replace(found, replicates=tuple(self._batches(found)))
             rung = found
         return self._tracked(rung, width)
@@ -225,6 +230,8 @@ class Session:
         tol: float,
         control: tuple[float, float],
     ) -> Found:
+        single = population.entries > WORTH_SINGLE and _single_serves(K, tol)
+        population = replace(population, single=single, _kept={})
         functional = self.functional(population, width, control)
         try:
             return Found(functional, descend(functional, K, eps, tol, self.max_iter), control)
@@ -254,14 +261,21 @@ class Session:
         return int(np.random.SeedSequence([self.seed, stream]).generate_state(1)[0])
 
 
+def _single_serves(K: Array, tol: float) -> bool:
+    """Whether products in single precision leave a residual below `tol`: K is at least the noise, which is
+    one."""
+    return bool(SINGLE * np.linalg.eigvalsh(K)[-1] <= tol)
+
+
 def mean_square(population: Population) -> Array:
     """(n, n): the average of sum_i phi_i phi_i^T over the draws as they are, without weights."""
     n = population.hidden.samples
-    total = np.zeros((n, n))
-    for _, phi in population.features():
+
+    def work(_: slice, phi: Floats) -> Floats:
         rows = phi.reshape(-1, n)
-        total += rows.T @ rows
-    return total / len(population)
+        return rows.T @ rows
+
+    return population.total(work) / len(population)
 
 
 def _mean_readout(readouts: Readouts, pull: Pull, width: float) -> tuple[float, float]:

@@ -96,6 +96,7 @@ def _together(parts: list[Population]) -> Population:
         parts[0].hidden,
         np.concatenate([part.Z for part in parts]),
         np.concatenate([part.log_ratio for part in parts]),
+        single=parts[0].single,
     )
 
 
@@ -104,6 +105,7 @@ def bridge(functional: Functional, at: Sweep, seed: int) -> float:
     population, pull = functional.population, at.pull
     M = told_apart(population.Z, pull.weights)
     reference = gaussian(population.hidden, min(len(population), 32768), M, seed)
+    reference = replace(reference, single=population.single)
     other = replace(functional, population=reference)
     there = other.pull(other.readouts(at.H), at.eps)
     # log of N_0 exp(tilt) over the Gaussian, at either set of draws

@@ -1,14 +1,17 @@
 """Both cores without oversubscription: a few Python threads over panels of rows, BLAS inside on one.
 
 The threads spend their time in BLAS and in Numba loops, which both release the interpreter lock.
-Work is dealt out statically, so that a result is bitwise the same in every run with as many threads.
+Work is dealt out statically, so that a result is bitwise the same in every run with as many threads; what is
+done `in_order`, on any number of threads.
 """
 
 from __future__ import annotations
 
+import math
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -18,6 +21,7 @@ from typing import Any, TypeVar
 from numba import config
 from threadpoolctl import ThreadpoolController
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 Span = tuple[int, int]
 
@@ -97,7 +101,7 @@ def over_panels(
 ) -> list[Result]:
     """[work(share) for each thread's share of the spans], the shares of a triangle being alike in cost.
 
-    `entries` is the number of kernel entries to be made: a few are not worth a thread.
+    `entries` is the number of kernel entries to be made: few are not worth a thread.
     """
     workers = min(thread_count(), len(spans)) if entries > WORTH_A_THREAD else 1
     if workers <= 1:
@@ -114,6 +118,31 @@ def over_panels(
         finally:
             wait(others)
         return [first, *(other.result() for other in others)]
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Sequence[Item], entries: float = math.inf
+) -> Iterator[Result]:
+    """work(item) of each, in order, on the threads in use, BLAS on one in each.
+
+    What is added up in this order is bitwise the same on any number of threads. Results wait for their turn,
+    one more than threads at most. `entries` is the number of numbers to be made: few are not worth a thread.
+    """
+    workers = min(thread_count(), len(items)) if entries > WORTH_A_THREAD else 1
+    with blas_threads(1):
+        if workers <= 1:
+            yield from map(work, items)
+            return
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(_pool(workers + 1).submit(work, item))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            wait(waiting)
 
 
 @cache

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from numerics import checks
 from numerics.cavity.door import THEORY as CAVITY
-from numerics.continuation import MAX_ITER, TOLERANCE
+from numerics.continuation import MAX_ITER
 from numerics.network import Network, fcn
 from numerics.sklearn.hyper_parameters import HyperParameters
 from numerics.sklearn.search import largest_evidence
@@ -109,7 +109,7 @@ class FeatureLearningRegressor(RegressorMixin, BaseEstimator):
         readout_variance_bounds=(1e-3, 1e3),
         bias_variance_bounds=(1e-3, 1e3),
         noise_variance_bounds=(1e-5, 1e2),
-        tol=TOLERANCE,
+        tol=None,
         max_iter=MAX_ITER,
         random_state=None,
     ):

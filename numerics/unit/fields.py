@@ -15,16 +15,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky
-from scipy.linalg.blas import dtrmm
 
-from numerics.machine.dense import gram
 from numerics.unit.population import Population
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
+
+BLOCKS = 8  # of columns of a triangle: a sixteenth of the product is in vain
 
 
 @dataclass(frozen=True)
@@ -46,20 +48,33 @@ class Readouts:
         outputs, slots = len(H), population.hidden.slots
         size = outputs * slots
         inverse, logdet = np.empty((len(population), size, size)), np.empty(len(population))
-        root = cholesky(H[0, :, 0], lower=True) if outputs == 1 else None
-        for span, phi in population.features():
-            A = _square(phi, root, width) if root is not None else precision(phi, seen_through(phi, H), width)
+        root = cholesky(H[0, :, 0], lower=True).astype(population.kind) if outputs == 1 else None
+        fields = H.astype(population.kind, copy=False)
+
+        def work(span: slice, phi: Floats) -> None:
+            A = (
+                precision(phi, seen_through(phi, fields), width)
+                if root is None
+                else _square(phi, root, width)
+            )
             inverse[span], logdet[span] = inverted(A)
+
+        population.each(work)
         return cls(inverse, logdet)
 
 
-def _square(phi: Array, root: Array, width: float) -> Array:
+def _square(phi: Floats, root: Floats, width: float) -> Array:
     """A of one output, from the Cholesky factor of H: half the work."""
-    half = dtrmm(1.0, root, phi.reshape(-1, phi.shape[2]).T, lower=1, trans_a=1).T.reshape(phi.shape)
+    rows = phi.reshape(-1, phi.shape[2])
+    product, n = np.empty_like(rows), len(root)
+    for low in range(0, n, -(-n // BLOCKS)):
+        high = min(low - (-n // BLOCKS), n)
+        np.matmul(rows[:, low:], root[low:, low:high], out=product[:, low:high])
+    half = product.reshape(phi.shape)
     return precision(half, half[None, None], width)
 
 
-def seen_through(phi: Array, H: Array) -> Array:
+def seen_through(phi: Floats, H: Floats) -> Floats:
     """(D, D, draws, m, n): phi H_de."""
     outputs, n = len(H), phi.shape[2]
     rows = phi.reshape(-1, n)
@@ -68,7 +83,7 @@ def seen_through(phi: Array, H: Array) -> Array:
     )
 
 
-def precision(phi: Array, through: Array, width: float) -> Array:
+def precision(phi: Floats, through: Floats, width: float) -> Array:
     """A (draws, D m, D m)."""
     outputs, (draws, slots, _) = len(through), phi.shape
     A = np.empty((draws, outputs, slots, outputs, slots))
@@ -128,61 +143,85 @@ class Pull:
     def of(cls, population: Population, readouts: Readouts, eps: Array, width: float) -> Pull:
         M, slots, outputs = len(population), population.hidden.slots, len(eps)
         log_weights, gain = np.empty(M), np.empty((M, outputs, slots))
-        top, total, output = -np.inf, 0.0, np.zeros_like(eps)
-        for span, phi in population.features():
-            b = (phi @ eps.T).transpose(0, 2, 1).reshape(len(phi), -1)
+        seen = eps.T.astype(population.kind, copy=False)
+
+        def work(span: slice, phi: Floats) -> None:
+            b = (phi @ seen).astype(np.float64, copy=False).transpose(0, 2, 1).reshape(len(phi), -1)
             a = np.einsum("bij,bj->bi", readouts.inverse[span], b)
             tilt = 0.5 * (np.einsum("bi,bi->b", a, b) / width - readouts.logdet[span])
             log_weights[span] = population.log_ratio[span] + tilt
             gain[span] = a.reshape(len(phi), outputs, slots)
-            # weights against the largest so far
-            higher = max(top, float(log_weights[span].max()))
-            shrink = np.exp(top - higher)
-            part = np.exp(log_weights[span] - higher)
-            weighted = (gain[span] * part[:, None, None]).transpose(1, 0, 2).reshape(outputs, -1)
-            output = output * shrink + weighted @ phi.reshape(-1, phi.shape[2])
-            total, top = total * shrink + float(part.sum()), higher
-        log_z = top + float(np.log(total / M))
-        return cls(log_z, log_weights, gain, output / total)
+
+        population.each(work)
+        top = float(log_weights.max())
+        part = np.exp(log_weights - top)
+        total = float(part.sum())
+
+        def output(span: slice, phi: Floats) -> Floats:
+            weighted = (gain[span] * (part[span, None, None] / total)).transpose(1, 0, 2)
+            rows = weighted.reshape(outputs, -1).astype(phi.dtype, copy=False)
+            product: Floats = rows @ phi.reshape(-1, phi.shape[2])
+            return product
+
+        return cls(top + float(np.log(total / M)), log_weights, gain, population.total(output))
 
 
 def second_moment(population: Population, readouts: Readouts, pull: Pull, width: float) -> Array:
     """Q_q (D n, D n)."""
-    return response(population, readouts, pull) + _of_the_means(population, pull) / width
+    return _weighted(population, readouts, pull, width)
 
 
 def response(population: Population, readouts: Readouts, pull: Pull) -> Array:
     """Q_p (D n, D n)."""
+    return _weighted(population, readouts, pull, np.inf)
+
+
+def _weighted(population: Population, readouts: Readouts, pull: Pull, width: float) -> Array:
+    """E phi (A^{-1} + gain gain^T / C) phi^T."""
     n, (_, outputs, slots) = population.hidden.samples, pull.gain.shape
-    Q = np.zeros((outputs, n, outputs, n))
-    for span, phi in population.features():
-        rows = phi.reshape(-1, n)
-        covariance = readouts.inverse[span].reshape(-1, outputs, slots, outputs, slots)
+    means = np.sqrt(pull.weights / width)[:, None, None] * pull.gain
+    kind = population.kind
+
+    def work(span: slice, phi: Floats) -> Floats:
+        weights, covariance = pull.weights[span, None, None], readouts.inverse[span]
+        if outputs == 1:
+            # the factor's transpose, and the mean as one more row
+            rows = _roots(covariance * weights).transpose(0, 2, 1)
+            rows = np.concatenate([rows, means[span]], axis=1) if width < np.inf else rows
+            return _gram(_times(rows.astype(kind, copy=False), phi).reshape(-1, n))
+        Q = np.zeros((outputs, n, outputs, n), kind)
+        blocks = (covariance * weights).reshape(-1, outputs, slots, outputs, slots)
+        flat = phi.reshape(-1, n)
         for d in range(outputs):
-            root = _roots(covariance[:, d, :, d, :]) * np.sqrt(pull.weights[span])[:, None, None]
-            half = (root * phi) if slots == 1 else root.transpose(0, 2, 1) @ phi
-            Q[d, :, d] += gram(half.reshape(-1, n).T)
+            root = _roots(blocks[:, d, :, d]).transpose(0, 2, 1).astype(kind, copy=False)
+            Q[d, :, d] = _gram(_times(root, phi).reshape(-1, n))
             for e in range(d):
-                P = covariance[:, d, :, e, :] * pull.weights[span, None, None]
-                Q[d, :, e] += rows.T @ ((P * phi) if slots == 1 else (P @ phi)).reshape(-1, n)
-    for d in range(outputs):
-        for e in range(d):
-            Q[e, :, d] = Q[d, :, e].T
-    whole = Q.reshape(outputs * n, outputs * n)
-    return (whole + whole.T) / 2
+                P = blocks[:, d, :, e].astype(kind, copy=False)
+                Q[d, :, e] = flat.T @ _times(P, phi).reshape(-1, n)
+                Q[e, :, d] = Q[d, :, e].T
+        whole = Q.reshape(outputs * n, -1)
+        if width < np.inf:
+            u = (means[span].astype(kind, copy=False) @ phi).reshape(-1, outputs * n)
+            whole += _gram(u)
+        return whole
+
+    total = population.total(work)
+    return (total + total.T) / 2
+
+
+def _gram(rows: Floats) -> Floats:
+    """rows^T rows, which NumPy sees to be symmetric; its products leave the interpreter to other threads, as
+    SciPy's do not."""
+    product: Floats = rows.T @ rows
+    return product
+
+
+def _times(rows: Floats, phi: Floats) -> Floats:
+    """Of each draw; what is a number is multiplied as one."""
+    product: Floats = rows * phi if rows.shape[1:] == (1, 1) else rows @ phi
+    return product
 
 
 def _roots(P: Array) -> Array:
     """Lower Cholesky factors of many."""
     return np.sqrt(P) if P.shape[1] == 1 else np.linalg.cholesky(P).astype(np.float64)
-
-
-def _of_the_means(population: Population, pull: Pull) -> Array:
-    """(D n, D n): E u u^T of u = phi gain."""
-    size = pull.gain.shape[1] * population.hidden.samples
-    total = np.zeros((size, size))
-    for span, phi in population.features():
-        u = (pull.gain[span] @ phi).reshape(-1, size)
-        u *= np.sqrt(pull.weights[span])[:, None]
-        total += gram(u.T)
-    return total

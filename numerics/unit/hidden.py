@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from numerics.kernels.preactivations import InputKernel
 from numerics.machine.dense import mirrored
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -64,28 +67,40 @@ class Hidden:
         """r: weights of a unit."""
         return self.X.shape[1]
 
-    def features(self, Z: Array) -> Array:
-        """(draws, m, n) at weights Z (draws, r)."""
+    def features(self, Z: Floats) -> Floats:
+        """(draws, m, n) at weights Z (draws, r), in their precision."""
         return self.with_slopes(Z)[0]
 
-    def with_slopes(self, Z: Array) -> tuple[Array, Array]:
-        """Features (draws, m, n), and phi' of the pre-activations (draws, P, n)."""
-        values, slopes = (np.asarray(each, np.float64) for each in self.activation.activate(Z @ self.X.T))
+    def with_slopes(self, Z: Floats) -> tuple[Floats, Floats]:
+        """Features (draws, m, n), and phi' of the pre-activations (draws, P, n), in the precision of Z."""
+        X, means, scale = self._in(Z.dtype)
+        values, slopes = (np.asarray(each, Z.dtype) for each in self.activation.activate(Z @ X.T))
         shape = (len(Z), self.pixels, self.samples)
         phi = values.reshape(shape)
         if not self._plain:
-            phi = self.means @ phi
-        phi *= self.scale
+            phi = means @ phi
+        phi *= scale
         return phi, slopes.reshape(shape)
 
-    def adjoint(self, slopes: Array, G: Array) -> Array:
+    def adjoint(self, slopes: Floats, G: Floats) -> Floats:
         """(draws, r): the gradient in the weights from that in the features, G (draws, m, n)."""
-        back = G * self.scale
+        X, means, scale = self._in(slopes.dtype)
+        back = G * scale
         if not self._plain:
-            back = self.means.T @ back
-        return (back * slopes).reshape(len(G), -1) @ self.X
+            back = means.T @ back
+        back *= slopes
+        return back.reshape(len(G), -1) @ X
 
-    @property
+    def _in(self, dtype: Any) -> tuple[Floats, Floats, Floats]:
+        """X, means and scale in a precision."""
+        return self._single if dtype == np.float32 else (self.X, self.means, self.scale)
+
+    @cached_property
+    def _single(self) -> tuple[Floats, Floats, Floats]:
+        X, means, scale = (array.astype(np.float32) for array in (self.X, self.means, self.scale))
+        return X, means, scale
+
+    @cached_property
     def _plain(self) -> bool:
         """Whether the slots are the pixels."""
         return self.slots == self.pixels and np.array_equal(self.means, np.eye(self.pixels))

@@ -6,22 +6,27 @@ batches that are independent of one another, from which the Monte Carlo error is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
+from numerics.machine.parallel import in_order
 from numerics.unit.hidden import Hidden
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 BATCHES = 8
 LEAST = 1e-3  # variance of a reference over the prior's
 NOISE_EDGE = 1.05  # how far beyond the noise's edges an eigenvalue is told from it
-KEPT = 1e9  # bytes of features that are kept from pass to pass
+KEPT = 1.1e9  # bytes of features that are kept from pass to pass
+SHARES = 16  # of the spans, each summed by itself, whatever the number of threads
 CHUNK = 400_000  # pre-activations at a time, or as many as an n x n array has
 
 
@@ -38,13 +43,16 @@ class Population:
         log of N_0 over the reference.
     covariance : (r, r) array or None
         Of a Gaussian reference.
+    single : bool
+        Whether features and their products are of single precision.
     """
 
     hidden: Hidden
     Z: Array
     log_ratio: Array
     covariance: Array | None = None
-    _kept: dict[int, Array] = field(default_factory=dict, repr=False)
+    single: bool = False
+    _kept: dict[int, Floats] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.Z)
@@ -64,16 +72,65 @@ class Population:
         step = max(1, max(CHUNK, hidden.samples**2) // (hidden.pixels * hidden.samples))
         return [slice(low, min(low + step, len(self))) for low in range(0, len(self), step)]
 
-    def features(self) -> Iterator[tuple[slice, Array]]:
+    def features(self) -> Iterator[tuple[slice, Floats]]:
         """Their features (draws, m, n), a span at a time."""
-        keep = 8.0 * len(self) * self.hidden.slots * self.hidden.samples <= KEPT
         for span in self.spans():
-            phi = self._kept.get(span.start)
-            if phi is None:
-                phi = self.hidden.features(self.Z[span])
-                if keep:
-                    self._kept[span.start] = phi
-            yield span, phi
+            yield span, self.features_of(span)
+
+    def features_of(self, span: slice) -> Floats:
+        """(draws, m, n) of one of the `spans`."""
+        phi = self._kept.get(span.start)
+        if phi is None:
+            Z = self.Z[span]
+            phi = self.hidden.features(Z.astype(np.float32) if self.single else Z)
+            if self.keeps:
+                self._kept[span.start] = phi
+        return phi
+
+    @property
+    def kind(self) -> type[Any]:
+        """Of the features: float32 or float64."""
+        return np.float32 if self.single else np.float64
+
+    @property
+    def keeps(self) -> bool:
+        """Whether features are kept from pass to pass."""
+        return (4 if self.single else 8) * self.entries <= KEPT
+
+    @property
+    def entries(self) -> int:
+        """Features."""
+        return len(self) * self.hidden.slots * self.hidden.samples
+
+    def each(self, work: Callable[[slice, Floats], None]) -> None:
+        """work(span, features) of every span, on the threads in use."""
+
+        def on(span: slice) -> None:
+            work(span, self.features_of(span))
+
+        for _ in in_order(on, self.spans(), self.entries):
+            pass
+
+    def total(self, work: Callable[[slice, Floats], Floats]) -> Array:
+        """The sum of work(span, features) over all spans, on the threads in use; the same on any number."""
+
+        def on(share: list[slice]) -> Array:
+            first, *others = share
+            total: Array = work(first, self.features_of(first)).astype(np.float64)
+            for span in others:
+                total += work(span, self.features_of(span))
+            return total
+
+        parts = in_order(on, self._shares(), self.entries)
+        total = next(parts)
+        for part in parts:
+            total += part
+        return total
+
+    def _shares(self) -> list[list[slice]]:
+        spans = self.spans()
+        edges = [len(spans) * k // SHARES for k in range(SHARES + 1)]
+        return [spans[low:high] for low, high in pairwise(edges) if low < high]
 
 
 def gaussian(hidden: Hidden, draws: int, covariance: Array, seed: int) -> Population:

@@ -8,13 +8,14 @@ import pytest
 from deep_problems import POOLED, small
 from mutants import breaks
 
-from numerics import Problem, cnn, fcn, solve, solve_path
+from numerics import Problem, cnn, datasets, fcn, solve, solve_path
 from numerics.cavity.descent import descend
 from numerics.cavity.first_order import _moment, _terms, exact_first_order
 from numerics.cavity.functional import Functional, sweep
 from numerics.cavity.moves import Tilt
 from numerics.cavity.session import Session
 from numerics.cavity.solution import CavitySolution
+from numerics.machine import parallel
 from numerics.readout_laws.blocks import Grid
 from numerics.readout_laws.fan_in_terms import pixels
 from numerics.readout_laws.noise_root import NoiseRoot
@@ -107,22 +108,22 @@ def test_the_functional_is_what_is_printed(name):
 
 @breaks(
     "numerics/unit/fields.py",
-    "return cls(log_z, log_weights, gain, output / total)",
-    "return cls(log_z, log_weights, gain, output / total * 1.01)",
+    "part[span, None, None] / total",
+    "part[span, None, None] / total * 1.01",
     "mean output",
     case="dense gelu units",
 )
 @breaks(
     "numerics/unit/fields.py",
-    "_of_the_means(population, pull) / width",
-    "_of_the_means(population, pull)",
+    "np.sqrt(pull.weights / width)",
+    "np.sqrt(pull.weights)",
     "second moment of the means times C",
     case="dense gelu units",
 )
 @breaks(
     "numerics/unit/fields.py",
-    "P = covariance[:, d, :, e, :]",
-    "P = covariance[:, d, :, d, :]",
+    "P = blocks[:, d, :, e]",
+    "P = blocks[:, d, :, d]",
     "outputs mixed up",
     case="dense gelu units",
 )
@@ -199,14 +200,14 @@ def test_f_is_concave_in_eps():
 
 @breaks(
     "numerics/cavity/moves.py",
-    "M[:, d, :, e, :] @ through[e, d] / width",
-    "M[:, e, :, e, :] @ through[e, d] / width",
+    "M[:, d, :, e, :] @ through[e, d]",
+    "M[:, e, :, e, :] @ through[e, d]",
     "outputs mixed up in the slope",
     case="dense gelu units",
 )
 @breaks(
     "numerics/unit/hidden.py",
-    "back = G * self.scale",
+    "back = G * scale",
     "back = G",
     "slope without the scale",
     case="dense gelu units",
@@ -318,7 +319,7 @@ def test_a_small_dense_network_as_sampled(width, alpha):
     rng = np.random.default_rng(1)
     X, w = rng.standard_normal((100, 8)), rng.standard_normal(8)
     y = X @ w / np.linalg.norm(w)
-    sol = solve(fcn(width), X, y, 0.1, theory="cavity", draws=8192)
+    sol = solve(fcn(width), X, y, 0.1, theory="cavity")
     assert sol.alpha == pytest.approx(alpha, rel=0.03)
     assert sol.errors["alpha"] < 0.01 * alpha
     assert sol.unit_law.excess_kurtosis(w) < 0  # erf saturates
@@ -364,6 +365,57 @@ def test_a_seed_repeats_bit_by_bit():
     assert one.alpha != other.alpha
 
 
+@pytest.mark.parametrize("single", [False, True])
+def test_any_number_of_threads_adds_up_alike(single):
+    found = []
+    for count in (1, 2, 3):
+        with parallel.threads(count):
+            functional, eps, H, _ = functional_of("a weight per pixel", draws=32768)
+            population = replace(functional.population, single=single)
+            assert population.entries > parallel.WORTH_A_THREAD
+            assert len(population.spans()) > 3
+            functional = replace(functional, population=population)
+            readouts = functional.readouts(H)
+            pull = functional.pull(readouts, eps)
+            tilt = Tilt(functional, H.reshape(*eps.shape, *eps.shape), eps)
+            each = (pull.mean_output, functional.covariance(readouts, pull), *tilt(population.Z))
+            found.append(each)
+    for one, two, three in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(one, three)
+
+
+@EACH
+def test_single_precision_gives_what_double_does(name):
+    functional, eps, H, _ = functional_of(name, draws=256)
+    outcomes = []
+    for single in (False, True):
+        both = replace(functional, population=replace(functional.population, single=single, _kept={}))
+        readouts = both.readouts(H)
+        pull = both.pull(readouts, eps)
+        tilt = Tilt(both, H.reshape(*eps.shape, *eps.shape), eps)
+        outcomes.append(
+            (pull.log_weights, pull.mean_output, both.covariance(readouts, pull), *tilt(both.population.Z))
+        )
+    for exact, rounded in zip(*outcomes, strict=True):
+        np.testing.assert_allclose(rounded, exact, rtol=0, atol=1e-5 * np.abs(exact).max())
+
+
+def test_a_large_problem_is_solved_in_single_precision_unless_the_tolerance_rules_it_out():
+    data = datasets.make_linear_cnn(100, 4, 16, seed=0)
+    session = [Session(Problem(cnn(40), data.X, data.y, 0.1), 8192, 0, tol, 100) for tol in (1e-5, 1e-9)]
+    fast, exact = (each.at(40.0) for each in session)
+    assert fast.population.single
+    assert not exact.population.single
+    assert fast.descent.at.residual <= 1e-5
+    np.testing.assert_allclose(fast.descent.at.eps, exact.descent.at.eps, rtol=0, atol=1e-4)
+    assert pytest.approx(exact.descent.at.F, rel=1e-6) == fast.descent.at.F
+    # at a noise so small that single precision would be felt
+    steep = Session(Problem(cnn(40), data.X, data.y, 1e-4), 8192, 0, 1e-5, 2)
+    K, eps = steep.gaussian_process()
+    assert not steep._from_gaussian(40.0, K, eps, np.eye(16), 8192, 1e-5, 0).population.single
+
+
 def test_learned_directions_are_told_from_the_noise_of_the_draws():
     rng = np.random.default_rng(0)
     Z = rng.standard_normal((2000, 40))
@@ -400,6 +452,13 @@ def test_a_path_comes_down_and_its_table_is_full():
     assert len(str(path).splitlines()) == 4
 
 
+@breaks(
+    "numerics/unit/fields.py",
+    "rows[:, low:], root[low:, low:high]",
+    "rows[:, high:], root[high:, low:high]",
+    "the blocks on a triangle's diagonal left out",
+    case="a weight per pixel-1",
+)
 @breaks(
     "numerics/unit/fields.py",
     "whole /= width\n",
