@@ -64,8 +64,8 @@ class Cost:
         return (
             f"{self.what}\n"
             f"  memory  {self.memory:.2g} GB at the peak{left}\n"
-            f"  time    {_duration(self.seconds_per_gradient)} per gradient, "
-            f"about {_duration(self.seconds_per_solve)} per solve ({self.gradients:.0f} gradients)"
+            f"  time    {duration(self.seconds_per_gradient)} per gradient, "
+            f"about {duration(self.seconds_per_solve)} per solve ({self.gradients:.0f} gradients)"
         )
 
 
@@ -164,7 +164,8 @@ def _describe(net: Network, sizes: Sizes) -> str:
     return f"{kind}, {name}, {len(net.widths) + 1} layers, n = {sizes.samples}{hidden}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """In words, to two digits."""
     for unit, name in ((3600.0, "h"), (60.0, "min")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.2g} {name}"

@@ -244,9 +244,10 @@ def _gaussian(problem: Problem, settings: _Settings, notes: list[str]) -> starts
         return starts.Gaussian.of(sol)
     if problem.samples == 0 or (settings.start == "prior" and settings.reference not in ("auto", "eos")):
         return None
-    found, missing = starts.solution_for(problem)
+    demanded = settings.start == "eos" or settings.reference == "eos"
+    found, missing = starts.solution_for(problem, math.inf if demanded else starts.PATIENCE)
     if found is None:
-        if settings.start == "eos" or settings.reference == "eos":
+        if demanded:
             raise ValueError(f"{missing.split(';')[0]}; take start='prior' and reference='pooled'")
         notes.append(missing)
         return None

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky
 
 from numerics.continuation import Continuation
-from numerics.costs.cost import NotEnoughMemory
+from numerics.costs.cost import NotEnoughMemory, duration
+from numerics.estimates import estimate_cost
 from numerics.problem import Problem
 from numerics.sampling.coordinates import Shapes
 from numerics.solutions.solution import Solution
@@ -19,6 +20,8 @@ from numerics.solutions.solution import Solution
 Array = NDArray[np.float64]
 
 GRADIENTS = 300  # for a solution to start from, which need not be an exact one
+PATIENCE = 300.0  # seconds for it
+SMALL = 3000  # data times pixels that are solved without asking how long it takes
 WORDS = ("both", "prior", "eos")
 
 
@@ -50,8 +53,22 @@ class Gaussian:
         return cholesky(moment, lower=True)
 
 
-def solution_for(problem: Problem) -> tuple[Solution | None, str]:
-    """A solution of the equations of state to start from, or None and why there is none."""
+def _is_large(problem: Problem) -> bool:
+    """Whether a solve may take long, so that an estimate is worth its seconds."""
+    windows = problem.net.receptive_windows(problem.input_shape[0])
+    return problem.samples * max(one.pixels_in for one in windows) > SMALL
+
+
+def solution_for(problem: Problem, patience: float = PATIENCE) -> tuple[Solution | None, str]:
+    """A solution of the equations of state to start from, or None and why there is none: what would take
+    more than `patience` seconds is not begun."""
+    if _is_large(problem):
+        expected = estimate_cost(problem)
+        if expected.seconds_per_solve > patience:
+            return None, (
+                "the equations of state were not solved for a start, as that would take about "
+                f"{duration(expected.seconds_per_solve)}; chains start from the prior"
+            )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -9,6 +9,7 @@ from naive_networks import NAIVE, one_unit, own
 
 from numerics import Langevin, NotEnoughMemory, Problem, SamplingError, cnn, fcn, sample, solve
 from numerics.machine import memory
+from numerics.sampling import starts
 
 PROBLEM = NAIVE["two-layer cnn"].problem()
 
@@ -86,8 +87,6 @@ def test_memory_that_is_not_there(monkeypatch):
 
 
 def test_equations_that_are_not_solved_are_noted_or_refused(monkeypatch):
-    from numerics.sampling import starts
-
     def hopeless(problem, **options):
         raise ValueError("they are too steep; lower something")
 
@@ -139,3 +138,12 @@ def test_results_refuse_bad_input_too():
     ):
         with pytest.raises(ValueError, match=match):
             call()
+
+
+def test_chains_do_not_wait_for_equations_that_would_take_too_long(monkeypatch):
+    monkeypatch.setattr(starts, "SMALL", 0)
+    sol, note = starts.solution_for(PROBLEM, patience=0.0)
+    assert sol is None
+    assert "as that would take about" in note
+    samples = sample(PROBLEM, draws=5, chains=2)  # and at the patience there is, they are solved
+    assert not any("would take" in note for note in samples.report.notes)
