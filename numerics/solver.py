@@ -256,13 +256,15 @@ def from_sigma(
     weight_mean : (S,) or (S + 1,) array, optional
         Mean of the input weights; zero by default, and always with an odd activation.
     net, X, y, noise_variance
-        As in `solve`; one hidden layer. With a Problem: `from_sigma(problem, Sigma=Sigma)`.
+        As in `solve`; one hidden layer. With a Problem Sigma comes next: `from_sigma(problem, Sigma)`.
 
     Returns
     -------
     Solution
         With `status` GIVEN and `residual` what Eq. (8) leaves at this Sigma.
     """
+    if isinstance(net, Problem) and Sigma is None:
+        Sigma, X = X, None
     problem = Problem.of(net, X, y, noise_variance)
     if Sigma is None:
         raise ValueError("Sigma is missing: the covariance of the input weights, (S, S)")

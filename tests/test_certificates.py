@@ -132,3 +132,11 @@ def test_pi():
             < mpmath.mpf(high.numerator) / high.denominator
         )
     assert high - low < Fraction(1, 10**37)
+
+
+def test_a_certificate_says_what_it_proved():
+    text = str(certify("equivalent_kernel", n=1600, C=640))
+    assert text.startswith(
+        "certified: alpha lies between 0.389776039258 and 0.389776039259, the only physical"
+    )
+    assert str(certify_cubic(Fraction(1, 10), Fraction(2, 10), n=1600, C=640)).startswith("not certified")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import feature_eos as eos
+
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/api").glob("*.md")))
 BLOCK = re.compile(r"```python\n(?P<code>.*?)```\n(?:\n```text\n(?P<printed>.*?)```)?", re.DOTALL)
 LANDING = ROOT / "docs" / "index.md"  # five lines on an X and a y of the reader's own
 
@@ -35,6 +37,13 @@ def run(page):
 )
 def test_the_examples_of_a_page_run_and_print_what_it_shows(page):
     run(page)
+
+
+def test_every_public_name_has_an_example_on_its_page():
+    shown = "".join(code for page in PAGES if page.parent.name == "api" for code, _ in blocks(page))
+    names = [name for name in eos.__all__ if name != "__version__"]
+    assert len(names) > 90
+    assert [name for name in names if not re.search(rf"\beos\.{name}\b", shown)] == []
 
 
 def test_the_readme_shows_what_its_example_prints():

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from math import ceil, floor
 from typing import Any
 
 from sympy import Poly, cancel, expand, lambdify, numer, pi
@@ -61,7 +62,17 @@ class Certificate:
     unique: bool
     why: str
 
+    def __str__(self) -> str:
+        if not self.certified:
+            return self.why
+        low, high = self.enclosure
+        low, high = floor(low * 10**DECIMALS), ceil(high * 10**DECIMALS)  # rounded outwards
+        kind = "only physical root" if self.unique else "only root near it"
+        ends = " and ".join(f"{end / 10**DECIMALS:.{DECIMALS}f}" for end in (low, high))
+        return f"certified: alpha lies between {ends}, the {kind}; {self.why}"
 
+
+DECIMALS = 12
 NOTHING = (Fraction(0), Fraction(0))
 BY_MONOTONICITY = "the closure's condition grows with 1/alpha wherever l_* and kappa are positive"
 

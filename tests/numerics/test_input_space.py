@@ -130,7 +130,7 @@ def test_starts_are_read_in_these_coordinates():
     net = fcn(8, 1.5, 0.9, activation="relu", bias_variance=0.2)
     sol, whole = solve(net, X, y, NOISE), solved_for_all_weights(net, X, y, tol=1e-8)
     assert solve(net, X, y, NOISE, start=whole).gradients <= 2
-    given = from_sigma(net, X, y, sol.input_covariance, NOISE, sol.input_mean)
+    given = from_sigma(Problem(net, X, y, NOISE), sol.input_covariance, weight_mean=sol.input_mean)
     assert solve(net, X, y, NOISE, start=given).gradients <= 2
     wider = fcn(8, 0.2, 0.9, activation="relu", bias_variance=0.2)  # Sigma less the new prior is indefinite
     assert solve(wider, X, y, NOISE, start=whole).converged
