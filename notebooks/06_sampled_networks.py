@@ -192,6 +192,120 @@ for k, C in enumerate(WIDTHS):
 print(paths["mean_field"][-1].validity)
 
 # %% [markdown]
+# ## At the paper's size
+# $N=20$ patches of $S=64$. Sampling and theories took hours; `data/sampled_cnn2.npz` has what came out,
+# made by `data/make_sampled_cnn2.py`. In per cent off the sampled networks, whose errors are the last
+# digits': alpha, and the variance learned along the teacher.
+
+# %%
+with np.load("data/sampled_cnn2.npz") as file:
+    stored = {name: file[name] for name in file.files if name != "provenance"}
+STORED = {
+    "gp": "Gaussian process",
+    "mean_field": "mean field",
+    "scalar_fan_in": "scalar fan-in",
+    "cavity": "cavity",
+}
+order = np.lexsort((-stored["C"], stored["n"]))
+off = {}
+print(
+    f"{'n':>5} {'C':>5} {'alpha':>13} {'l*':>11}"
+    + "".join(f"{name:>18}" for name in STORED.values())
+)
+for k in order:
+    n, C = int(stored["n"][k]), int(stored["C"][k])
+    cells = []
+    for name in STORED:
+        alpha = stored[f"{name}_alpha"][k] / stored["alpha"][k]
+        overlap = stored[f"{name}_overlap"][k] / stored["overlap"][k]
+        off[name, n, C] = 100 * (np.array([alpha, overlap]) - 1)
+        cells.append("  ".join(f"{x:+6.1f}" for x in off[name, n, C]))
+    print(
+        f"{n:5} {C:5} {stored['alpha'][k]:.4f}+-{stored['alpha_error'][k]:.4f}"
+        f" {stored['overlap'][k]:.3f}+-{stored['overlap_error'][k]:.3f}"
+        + "".join(f"{cell:>18}" for cell in cells)
+    )
+
+# %% tags=["hide-input"]
+figure = eos.plots.new((11, 4.4))
+left, right = figure.subplots(1, 2)
+looks = {
+    "mean_field": COLOURS["mean_field"],
+    "scalar_fan_in": COLOURS["finite_fan_in"],
+    "cavity": COLOURS["cavity"],
+}
+for n, marker in zip(sorted(set(stored["n"].tolist())), "os", strict=False):
+    rows_of_n = [k for k in order if stored["n"][k] == n]
+    C, gp_alpha = stored["C"][rows_of_n], stored["gp_alpha"][rows_of_n]
+    for name, colour in looks.items():
+        left.plot(
+            C, stored[f"{name}_alpha"][rows_of_n] / gp_alpha, "-_", ms=14, color=colour
+        )
+    left.errorbar(
+        C,
+        stored["alpha"][rows_of_n] / gp_alpha,
+        2 * stored["alpha_error"][rows_of_n] / gp_alpha,
+        fmt=f"k{marker}",
+        ms=5,
+        label=f"sampled, $n={n}$",
+    )
+for name, colour in looks.items():
+    left.plot([], [], color=colour, label=STORED[name])
+left.set(xscale="log", xlabel="channels $C$", ylabel=r"$\alpha/\alpha_{\rm GP}$")
+ticks = sorted(set(stored["C"].tolist()))
+left.set_xticks(ticks, [str(C) for C in ticks])
+left.set_xticks([], minor=True)
+left.set(title="$N=20$, $S=64$: training inputs")
+left.legend(fontsize=8, frameon=False)
+k = int(np.flatnonzero((stored["n"] == 1600) & (stored["C"] == 640))[0])
+paper_std = math.sqrt(2 / 64)
+bins = stored["bins"][k] / paper_std
+middle = (bins[1:] + bins[:-1]) / 2
+density, error = (
+    stored[name][k] * paper_std for name in ("histogram", "histogram_error")
+)
+right.fill_between(
+    middle,
+    density - 2 * error,
+    density + 2 * error,
+    color="black",
+    alpha=0.25,
+    lw=0,
+    label="along the teacher, sampled",
+)
+right.stairs(
+    stored["cavity_histogram"][k] * paper_std,
+    bins,
+    color=COLOURS["cavity"],
+    label="cavity",
+)
+ratio = stored["mean_field_overlap"][k]
+right.plot(
+    middle,
+    norm.pdf(middle, scale=math.sqrt(ratio)),
+    color=COLOURS["mean_field"],
+    label="mean field",
+)
+right.plot(
+    middle,
+    stored["random_histogram"][k] * paper_std,
+    ".",
+    ms=3,
+    color="#3b8f5a",
+    label="along a random direction, sampled",
+)
+right.plot(middle, norm.pdf(middle), ":", color="#777777", label="prior")
+right.set(
+    xlabel=r"$w\cdot u$ over its prior's standard deviation",
+    title="The law of a unit at $n=1600$, $C=640$",
+)
+right.set(xlim=(-4.5, 4.5))
+right.legend(fontsize=8, frameon=False)
+for axes in (left, right):
+    axes.spines[["top", "right"]].set_visible(False)
+figure
+
+# %% [markdown]
 # ## What this notebook claims
 
 # %%
@@ -210,3 +324,8 @@ assert rows["mean_field", 40][2] > 40
 assert 5 < rows["finite_fan_in", 40][0] < 15
 assert abs(kurtosis.mean - predicted) < 0.1
 assert network.alpha_slope > tangent.alpha_slope + 5
+# the paper's size
+assert np.all(stored["alpha_rhat"] < 1.02)
+for n, C in ((800, 640), (1600, 640)):
+    assert np.all(np.abs(off["cavity", n, C]) < 1.5)
+    assert np.all(off["mean_field", n, C] < -1)

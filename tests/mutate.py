@@ -27,7 +27,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TREE = ("analytic", "numerics", "feature_eos", "tests", "pyproject.toml")
-TIMEOUT = 300  # seconds; a mutation that makes a witness run for ever is noticed
+TIMEOUT = 300  # seconds for a few witnesses; a mutation that makes one run for ever is noticed
+EACH = 15  # seconds more for each of many
 # these would notice every change of generated text, or only repeat a printed number
 NOT_INDEPENDENT = ("test_reference_values", "test_table", "test_committed_files", "paper_case", "drift")
 
@@ -101,8 +102,9 @@ def run(tree: Path, cache: Path, *arguments: str) -> subprocess.CompletedProcess
         "XDG_CACHE_HOME": str(cache),
     }
     command = [sys.executable, "-m", *arguments]
+    patience = TIMEOUT + EACH * len(arguments)
     return subprocess.run(
-        command, cwd=tree, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
+        command, cwd=tree, env=environment, capture_output=True, text=True, timeout=patience, check=False
     )
 
 
