@@ -160,6 +160,14 @@ class Forward:
             B *= self.per_unit
         return Pass(given, tuple(rows), tuple(slopes), B)
 
+    def to(self, layer: int, weights: Sequence[Array]) -> NDArray[np.floating[Any]]:
+        """Pre-activations of one hidden layer, (n P_l, N_l), and nothing above it."""
+        B = self.inputs
+        for level in range(layer):
+            phi = self.activation.activate(B @ np.asarray(weights[level], dtype=self.dtype))[0]
+            B = self.rows_above(level, phi.reshape(self.samples, -1, self.widths[level]))
+        return np.asarray(B @ np.asarray(weights[layer], dtype=self.dtype))
+
     def rows_above(self, level: int, phi: Array) -> Array:
         """B of what sees hidden layer `level`, (n P_out, fan-in), from its activations (n, P, units): of all
         its units, or of some, each of which counts for more then."""

@@ -41,14 +41,17 @@ class Mixture:
 
     def means(self) -> Array:
         """(draws, m, D): the mean output given each draw."""
-        there = Forward(self.posterior.problem.net, self.X)
-        found = np.empty((len(self.weights), len(self.X), self.eps.shape[2]))
-        with self._blas():
-            for k, (weights, eps) in enumerate(zip(self.weights, self.eps, strict=True)):
-                parts = self._split(weights)
-                readout = self._features(parts).T @ (self.posterior.noise_std[:, None] * eps)
-                found[k] = there(parts).features @ readout
-        return found
+        there = self._there()
+
+        def given(draw: int) -> Array:
+            parts = self._split(self.weights[draw])
+            scaled = (self.posterior.noise_std[:, None] * self.eps[draw]).astype(there.dtype)
+            readout = self.posterior.forward(parts).features.T @ scaled
+            return np.asarray(there(parts).features @ readout, dtype=np.float64)
+
+        draws = range(len(self.weights))
+        rows = len(self.X) + len(self.posterior.Y)
+        return np.array(list(parallel.in_order(given, draws, len(draws) * rows * self.weights.shape[1])))
 
     @property
     def mean(self) -> Array:
@@ -69,7 +72,7 @@ class Mixture:
     def variance(self) -> tuple[Array, Array]:
         """Mean (m, D) and latent variance (m, D)."""
         means = self.means()
-        there = Forward(self.posterior.problem.net, self.X)
+        there = self._there()
         within = np.zeros(len(self.X))
         picked = self._picked()
         with self._blas():
@@ -77,12 +80,12 @@ class Mixture:
                 parts = self._split(self.weights[k])
                 Phi = self._features(parts)
                 marginal = integrate_out(Phi, self.posterior.Y)
-                within += marginal.variances(Phi, there(parts).features)
+                within += marginal.variances(Phi, _double(there(parts).features))
         return means.mean(axis=0), means.var(axis=0) + (within / len(picked))[:, None]
 
     def sample(self, count: int, noise: float, rng: np.random.Generator) -> Array:
         """(m, D, count) outputs of networks drawn at random, readouts included, plus so much noise."""
-        there = Forward(self.posterior.problem.net, self.X)
+        there = self._there()
         outputs = self.eps.shape[2]
         out = np.empty((len(self.X), outputs, count))
         with self._blas():
@@ -90,15 +93,19 @@ class Mixture:
                 parts = self._split(self.weights[chosen])
                 Phi = self._features(parts)
                 a = integrate_out(Phi, self.posterior.Y).draw(Phi, self.posterior.Y, rng)
-                out[:, :, k] = there(parts).features @ a
+                out[:, :, k] = _double(there(parts).features) @ a
         return out + np.sqrt(noise) * rng.standard_normal(out.shape)
 
     def _covariances(self) -> Iterator[Array]:
-        there = Forward(self.posterior.problem.net, self.X)
+        there = self._there()
         for k in self._picked():
             parts = self._split(self.weights[k])
             Phi = self._features(parts)
-            yield integrate_out(Phi, self.posterior.Y).covariance(Phi, there(parts).features)
+            yield integrate_out(Phi, self.posterior.Y).covariance(Phi, _double(there(parts).features))
+
+    def _there(self) -> Forward:
+        """The network at X, in the precision that the draws were made with."""
+        return Forward(self.posterior.problem.net, self.X, self.posterior.single)
 
     def _blas(self) -> AbstractContextManager[Any]:
         return parallel.for_factorisation(len(self.posterior.Y))
@@ -111,4 +118,8 @@ class Mixture:
         return self.posterior.coordinates.split(weights)
 
     def _features(self, parts: list[Array]) -> Array:
-        return np.asarray(self.posterior.forward(parts).features, dtype=np.float64)
+        return _double(self.posterior.forward(parts).features)
+
+
+def _double(features: Any) -> Array:
+    return np.asarray(features, dtype=np.float64)

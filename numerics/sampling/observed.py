@@ -284,10 +284,7 @@ class Observed(ABC):
         size = forward.gathers[level].pixels * len(inputs)
         vector = checks.vector(direction, size, "direction")
         vector = vector / np.linalg.norm(vector)
-        found = [
-            vector @ pixel_major(passed.rows[level] @ passed.weights[level], len(inputs))
-            for passed in map(forward, self.networks())
-        ]
+        found = [vector @ pixel_major(forward.to(level, parts), len(inputs)) for parts in self.networks()]
         return Projections(np.array(found).reshape(*self.shape, -1))
 
     def correlations(self, X: ArrayLike | None = None) -> dict[str, Estimate]:

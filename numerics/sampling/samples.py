@@ -104,8 +104,8 @@ class Samples(Observed, Predictive):
 
     @cached_property
     def posterior(self) -> Posterior:
-        """In the prior's own coordinates and double precision."""
-        return Posterior(self.problem)
+        """In the prior's own coordinates, and the precision that the draws were made with."""
+        return Posterior(self.problem, self.report.precision == "single")
 
     def save(self, path: str | Path) -> None:
         """Write to an .npz: data, draws, and the chains' states, so that `numerics.load_samples` reads it and
