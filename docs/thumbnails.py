@@ -19,6 +19,7 @@ FIGURES = {  # which of a page's figures
     "06_sampled_networks": 0,
     "07_fig2_sampled_fcn": 0,
     "08_fig45_sampled_cnn": 0,
+    "09_fig6_digits": 0,
     "10_your_own_network": 0,
 }
 WIDTH, COLOURS = 600, 64
