@@ -120,7 +120,7 @@ for name in names:
 # | the paper, 256 channels, CIFAR-10 | here, 20 channels, digits |
 # |---|---|
 # | variances and means change in training | variances grow 1.5 to 3.9-fold, layer 3's mean moves |
-# | the first eigenvector of layer 2 is least Gaussian | layer 2 is the most Gaussian: excess kurtosis .0, .1 |
+# | the first eigenvector of layer 2 is least Gaussian | layer 2 is the most Gaussian: excess .0, .1 |
 # | more Gaussian with depth | no: before training depth makes tails (excess up to 1), after it .2 to .4 |
 # | correlations of the order of $10^{-3}$ | .02 to .13 between channels, up to .06 between layers |
 
