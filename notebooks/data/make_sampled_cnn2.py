@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from recording import Recording
 
-from numerics import cnn, datasets, progress_bar, sample
+from numerics import cnn, datasets, progress_bar, sample, solve
 
-SIZES, CHANNELS = (1600, 800), (640, 320, 160, 80, 1280)
+SIZES, CHANNELS = (800, 1600), (640, 80, 160, 320, 1280)
 DRAWS, CHAINS, NOISE_VARIANCE, N_TEST = 100, 4, 0.1, 1000
+PRIOR_STD = np.sqrt(2 / 64)
 BINS = np.linspace(-1.6, 1.6, 161)  # of projections, in weights
 HERE = Path(__file__).parent
 
@@ -35,8 +36,8 @@ def main(channels):
         chains=CHAINS,
     )
     there = set(zip(record.columns.get("n", []), record.columns.get("C", []), strict=True))
-    for C in channels:
-        for n in SIZES:
+    for n in SIZES:
+        for C in channels:
             if (n, C) not in there:
                 record.append(sampled(n, C, out / f"sampled-{n}-{C}.npz"))
 
@@ -75,6 +76,7 @@ def sampled(n, C, checkpoint):
         plain = estimate.plain
         row |= {name: estimate.mean, f"{name}_error": estimate.error, f"{name}_plain_error": plain.error}
         row |= {f"{name}_ess": plain.ess, f"{name}_rhat": plain.rhat}
+    row |= theories(n, C, data)
     for name, direction in (("histogram", data.w_star), ("random_histogram", random)):
         density, error, _ = samples.projections(direction).histogram(BINS)
         row |= {name: density, f"{name}_error": error}
@@ -85,6 +87,24 @@ def sampled(n, C, checkpoint):
         row[name] = getattr(samples.report, name)
     row["worker_seconds"] = samples.report.seconds
     row["single"] = samples.report.precision == "single"
+    return row
+
+
+def theories(n, C, data):
+    """Of the same data: the Gaussian process, mean field, finite fan-in with one number for all pixels, and
+    cavity, with its Monte Carlo errors."""
+    row = {}
+    for theory in ("mean_field", "scalar_fan_in", "cavity"):
+        sol = solve(cnn(C), data.X, data.y, NOISE_VARIANCE, theory=theory)
+        found = {"gp": sol.gp, theory: sol} if theory == "mean_field" else {theory: sol}
+        for name, one in found.items():
+            row[f"{name}_alpha"] = one.alpha
+            row[f"{name}_overlap"] = data.w_star @ one.overlap_ratio @ data.w_star
+    row["cavity_alpha_error"] = sol.errors["alpha"]
+    each = [data.w_star @ overlap @ data.w_star for overlap in sol.replicated("overlap_ratio")]
+    row["cavity_overlap_error"] = np.std(each, ddof=1) / np.sqrt(len(each))
+    row["cavity_kurtosis"] = sol.unit_law.excess_kurtosis(data.w_star)
+    row["cavity_histogram"] = sol.unit_law.histogram(data.w_star, BINS / PRIOR_STD)[0] / PRIOR_STD
     return row
 
 
