@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
 from numerics.cavity.door import THEORY as CAVITY
+from numerics.cavity.door import TOLERANCE as CAVITY_TOLERANCE
 from numerics.cavity.door import solve_cavity
 from numerics.continuation import MAX_ITER, TOLERANCE, Continuation
 from numerics.gaussian.theory import Theory
@@ -39,7 +40,7 @@ def solve(
     theory: str = "mean_field",
     method: str = "auto",
     start: Solution | ArrayLike | None = None,
-    tol: float | None = None,
+    tol: float | str = "auto",
     max_iter: int = MAX_ITER,
     raise_on_failure: bool = True,
     check_memory: bool = True,
@@ -71,10 +72,11 @@ def solve(
     start : Solution or (S, S) array, optional
         State to start from, a Sigma alone leaves hidden layers and means at their prior; by default the
         prediction from the Gaussian process. `solve_branches` takes many.
-    tol : float
-        Largest residual (see `Solution.residual`) to accept, unless rounding leaves more (`sol.status`). By
-        default 1e-8, and 1e-5 of the cavity theory, whose draws leave a hundred times that: single precision
-        serves it, which a `tol` below some 1e-7 times the largest eigenvalue of K_f over the noise rules out.
+    tol : float or "auto"
+        Largest residual (see `Solution.residual`) to accept, unless rounding leaves more (`sol.status`).
+        "auto" is 1e-8, and 1e-5 of the cavity theory, whose draws leave a hundred times that: single
+        precision serves it, which a `tol` below some 1e-7 times the largest eigenvalue of K_f over the noise
+        rules out.
     max_iter : int
         Gradients of the free energy to spend at most; a Hessian product counts for two.
     raise_on_failure : bool
@@ -104,11 +106,23 @@ def solve(
     problem = Problem.of(net, X, y, noise_variance)
     if checks.choice(theory, THEORIES, "theory") == CAVITY:
         _refuse_other_methods(method, start)
-        arguments = (draws, seed, tol, max_iter, raise_on_failure, None, check_memory)
+        arguments = (
+            draws,
+            seed,
+            _tolerance(tol, CAVITY_TOLERANCE),
+            max_iter,
+            raise_on_failure,
+            None,
+            check_memory,
+        )
         return solve_cavity(problem, [problem.widths], *arguments)[0]
-    session = Continuation(problem, theory, method, TOLERANCE if tol is None else tol, max_iter)
+    session = Continuation(problem, theory, method, _tolerance(tol, TOLERANCE), max_iter)
     session.admit([problem.widths], check_memory)
     return session.solve(problem.widths, start, raise_on_failure)
+
+
+def _tolerance(tol: Any, auto: float) -> Any:
+    return auto if isinstance(tol, str) and tol == "auto" else tol
 
 
 def _refuse_other_methods(method: str, start: Any = None) -> None:
@@ -129,7 +143,7 @@ def solve_path(
     *,
     theory: str = "mean_field",
     method: str = "auto",
-    tol: float | None = None,
+    tol: float | str = "auto",
     max_iter: int = MAX_ITER,
     raise_on_failure: bool = True,
     callback: Callable[[Solution], None] | None = None,
@@ -169,9 +183,17 @@ def solve_path(
         raise ValueError(f"widths={widths!r} must be a sequence of at least one width")
     if checks.choice(theory, THEORIES, "theory") == CAVITY:
         _refuse_other_methods(method)
-        arguments = (draws, seed, tol, max_iter, raise_on_failure, callback, check_memory)
+        arguments = (
+            draws,
+            seed,
+            _tolerance(tol, CAVITY_TOLERANCE),
+            max_iter,
+            raise_on_failure,
+            callback,
+            check_memory,
+        )
         return solve_cavity(problem, widths, *arguments)
-    session = Continuation(problem, theory, method, TOLERANCE if tol is None else tol, max_iter)
+    session = Continuation(problem, theory, method, _tolerance(tol, TOLERANCE), max_iter)
     session.admit(widths, check_memory)
     found: dict[int, Solution] = {}
     for position, sol in session.along(widths):

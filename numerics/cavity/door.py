@@ -48,7 +48,7 @@ def solve_cavity(
     widths: Sequence[Any] | Array,
     draws: int | None,
     seed: int,
-    tol: float | None,
+    tol: float,
     max_iter: int,
     raise_on_failure: bool,
     callback: Callable[[Any], None] | None,
@@ -65,7 +65,6 @@ def solve_cavity(
     """
     targets = [problem.with_widths(width) for width in widths]
     count = default_draws(problem) if draws is None else checks.count(draws, "draws")
-    tol = TOLERANCE if tol is None else tol
     session = Session(problem, count, seed, tol, max_iter)
     if check_memory:
         _refuse_what_does_not_fit(session)

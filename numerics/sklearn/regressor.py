@@ -109,7 +109,7 @@ class FeatureLearningRegressor(RegressorMixin, BaseEstimator):
         readout_variance_bounds=(1e-3, 1e3),
         bias_variance_bounds=(1e-3, 1e3),
         noise_variance_bounds=(1e-5, 1e2),
-        tol=None,
+        tol="auto",
         max_iter=MAX_ITER,
         random_state=None,
     ):
