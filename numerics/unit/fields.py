@@ -184,19 +184,20 @@ def _weighted(population: Population, readouts: Readouts, pull: Pull, width: flo
 
     def work(span: slice, phi: Floats) -> Floats:
         weights, covariance = pull.weights[span, None, None], readouts.inverse[span]
+        share = np.sqrt(weights)  # of a factor: a weight may be zero, and a matrix times it has none
         if outputs == 1:
             # the factor's transpose, and the mean as one more row
-            rows = _roots(covariance * weights).transpose(0, 2, 1)
+            rows = (_roots(covariance) * share).transpose(0, 2, 1)
             rows = np.concatenate([rows, means[span]], axis=1) if width < np.inf else rows
             return _gram(_times(rows.astype(kind, copy=False), phi).reshape(-1, n))
         Q = np.zeros((outputs, n, outputs, n), kind)
-        blocks = (covariance * weights).reshape(-1, outputs, slots, outputs, slots)
+        blocks = covariance.reshape(-1, outputs, slots, outputs, slots)
         flat = phi.reshape(-1, n)
         for d in range(outputs):
-            root = _roots(blocks[:, d, :, d]).transpose(0, 2, 1).astype(kind, copy=False)
+            root = (_roots(blocks[:, d, :, d]) * share).transpose(0, 2, 1).astype(kind, copy=False)
             Q[d, :, d] = _gram(_times(root, phi).reshape(-1, n))
             for e in range(d):
-                P = blocks[:, d, :, e].astype(kind, copy=False)
+                P = (blocks[:, d, :, e] * weights).astype(kind, copy=False)
                 Q[d, :, e] = flat.T @ _times(P, phi).reshape(-1, n)
                 Q[e, :, d] = Q[d, :, e].T
         whole = Q.reshape(outputs * n, -1)

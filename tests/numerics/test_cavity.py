@@ -122,8 +122,8 @@ def test_the_functional_is_what_is_printed(name):
 )
 @breaks(
     "numerics/unit/fields.py",
-    "P = blocks[:, d, :, e]",
-    "P = blocks[:, d, :, d]",
+    "P = (blocks[:, d, :, e]",
+    "P = (blocks[:, d, :, d]",
     "outputs mixed up",
     case="dense gelu units",
 )
@@ -363,6 +363,27 @@ def test_a_seed_repeats_bit_by_bit():
         one.predict(problem.X, return_cov=True)[1], two.predict(problem.X, return_cov=True)[1]
     )
     assert one.alpha != other.alpha
+
+
+@EACH
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_draw_so_unlikely_that_its_weight_is_zero_counts_for_nothing(name, outputs):
+    problem = problem_of(name, outputs)
+    session = Session(problem, 64, 0, 1e-9, 100)
+    population = gaussian(session.hidden, 64, np.eye(session.hidden.size), 1)
+    K, eps = session.gaussian_process()
+    found = []
+    for position in (0, 63):  # whichever it is
+        log_ratio = population.log_ratio.copy()
+        log_ratio[position] = -1e4
+        functional = session.functional(replace(population, log_ratio=log_ratio), 20.0)
+        readouts = functional.readouts(np.linalg.inv(K))
+        pull = functional.pull(readouts, eps)
+        assert pull.weights[position] == 0
+        covariance = functional.covariance(readouts, pull)
+        assert np.linalg.eigvalsh(covariance)[0] > 0
+        found.append(covariance)
+    assert not np.array_equal(*found)
 
 
 @pytest.mark.parametrize("single", [False, True])
