@@ -104,25 +104,21 @@ def solve(
         Carrying the partial solution.
     """
     problem = Problem.of(net, X, y, noise_variance)
-    if checks.choice(theory, THEORIES, "theory") == CAVITY:
+    aim = _tolerance(tol, checks.choice(theory, THEORIES, "theory"))
+    if theory == CAVITY:
         _refuse_other_methods(method, start)
-        arguments = (
-            draws,
-            seed,
-            _tolerance(tol, CAVITY_TOLERANCE),
-            max_iter,
-            raise_on_failure,
-            None,
-            check_memory,
-        )
+        arguments = (draws, seed, aim, max_iter, raise_on_failure, None, check_memory)
         return solve_cavity(problem, [problem.widths], *arguments)[0]
-    session = Continuation(problem, theory, method, _tolerance(tol, TOLERANCE), max_iter)
+    session = Continuation(problem, theory, method, aim, max_iter)
     session.admit([problem.widths], check_memory)
     return session.solve(problem.widths, start, raise_on_failure)
 
 
-def _tolerance(tol: Any, auto: float) -> Any:
-    return auto if isinstance(tol, str) and tol == "auto" else tol
+def _tolerance(tol: Any, theory: str) -> Any:
+    """What "auto" stands for; anything else is checked where it is used."""
+    if not (isinstance(tol, str) and tol == "auto"):
+        return tol
+    return CAVITY_TOLERANCE if theory == CAVITY else TOLERANCE
 
 
 def _refuse_other_methods(method: str, start: Any = None) -> None:
@@ -181,19 +177,12 @@ def solve_path(
     problem = Problem.of(net, X, y, noise_variance)
     if isinstance(widths, str) or not isinstance(widths, Sequence | np.ndarray) or len(widths) == 0:
         raise ValueError(f"widths={widths!r} must be a sequence of at least one width")
-    if checks.choice(theory, THEORIES, "theory") == CAVITY:
+    aim = _tolerance(tol, checks.choice(theory, THEORIES, "theory"))
+    if theory == CAVITY:
         _refuse_other_methods(method)
-        arguments = (
-            draws,
-            seed,
-            _tolerance(tol, CAVITY_TOLERANCE),
-            max_iter,
-            raise_on_failure,
-            callback,
-            check_memory,
-        )
+        arguments = (draws, seed, aim, max_iter, raise_on_failure, callback, check_memory)
         return solve_cavity(problem, widths, *arguments)
-    session = Continuation(problem, theory, method, _tolerance(tol, TOLERANCE), max_iter)
+    session = Continuation(problem, theory, method, aim, max_iter)
     session.admit(widths, check_memory)
     found: dict[int, Solution] = {}
     for position, sol in session.along(widths):

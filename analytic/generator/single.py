@@ -20,10 +20,13 @@ DEGREES = {"erf": (6, 5), "tanh": (5, 4)}  # of numerator and denominator in x^2
 EXP_DEGREE = 6  # 3e-9 on [-log(2)/2, log(2)/2]
 
 
-NCDF = f'''\
+def _ncdf() -> str:
+    with mp.workdps(DIGITS):
+        root = float(mp.sqrt(0.5))
+    return f'''\
 {JIT}def ncdf_single(x):
     """Standard normal distribution function, to 4e-7."""
-    return float32(0.5) + float32(0.5) * erf_single(float32(0.7071067811865476) * x)
+    return float32(0.5) + float32(0.5) * erf_single(float32({root!r}) * x)
 '''
 
 
@@ -45,23 +48,20 @@ def _odd(name: str, top: int, what: str) -> str:
 @cache
 def _exp() -> str:
     """2^k times a polynomial, k put straight into the exponent's bits."""
+    high = round(mp.log(2) * 512) / 512  # log 2 in few bits, of which a multiple is exact, and the rest
+    with mp.workdps(DIGITS):
+        low, inverse = float(mp.log(2) - high), float(1 / mp.log(2))
     return f'''\
 {JIT}def exp_single(x):
     """Exponential: relative error below 3e-7; 0 and inf beyond the range of single precision."""
     y = float32(-87.0) if x < float32(-87.0) else float32(88.0) if x > float32(88.0) else x
-    k = np.floor(y * float32({float(1 / mp.log(2))!r}) + float32(0.5))
-    t = (y - k * float32(0.693359375)) - k * float32({_low_log2()!r})
+    k = np.floor(y * float32({inverse!r}) + float32(0.5))
+    t = (y - k * float32({high!r})) - k * float32({low!r})
     p = {_horner(exponential())}
     inside = p * int32((int32(k) + 127) << 23).view(float32)
     above = float32(inf) if x > float32(88.0) else inside
     return float32(0.0) if x < float32(-87.0) else above
 '''
-
-
-def _low_log2() -> float:
-    """log 2 less its first ten bits, of which a multiple is exact."""
-    with mp.workdps(DIGITS):
-        return float(mp.log(2) - mp.mpf("0.693359375"))
 
 
 def rational(ratio: Callable[[Any], Any], top: int, above: int, below: int) -> tuple[list[Any], list[Any]]:
@@ -112,5 +112,5 @@ SINGLE: dict[str, Callable[[], str]] = {
     "erf_single": partial(_odd, "erf", ERF_TOP, "Error function"),
     "tanh_single": partial(_odd, "tanh", TANH_TOP, "Hyperbolic tangent"),
     "exp_single": _exp,
-    "ncdf_single": lambda: NCDF,
+    "ncdf_single": _ncdf,
 }
