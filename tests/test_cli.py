@@ -58,7 +58,6 @@ def test_the_crossing_is_where_the_tangent_is_off_by_that_much():
         assert off == pytest.approx(crossing.threshold, rel=5e-4)
 
 
-@breaks("numerics/compare.py", "row.alpha - tangent", "tangent", "the network's tangent by itself")
 def test_theories_beyond_mean_field_come_in_a_second_table(capsys, tmp_path):
     out = tmp_path / "t.npz"
     theories = ("finite_fan_in", "cavity")

@@ -50,8 +50,8 @@ class Outputs(Coupled):
         if self.size > 1:
             return super().solve(several)
         one = Spectrum(self.values, self.y[:, 0] ** 2, 1.0, self.channels)
-        q = np.array([[min(one.roots(), key=lambda root: sum(one.psi(root)))]])
-        return self.p(q), q
+        roots = [np.array([[root]]) for root in one.roots()]
+        return min(((self.p(q), q) for q in roots), key=lambda found: sum(self.psi(*found)))
 
     def eps(self, p: Array) -> Array:
         """(k, D), in the eigenvectors of Q."""

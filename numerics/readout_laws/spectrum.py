@@ -29,13 +29,6 @@ class Spectrum:
         energy = float(np.sum(self.values * self.y2 / (self.noise + p * self.values) ** 2))
         return p + p * p * energy / self.P
 
-    def psi(self, q: float) -> tuple[float, float, float]:
-        """The three parts of Psi: fit, complexity, fan-in."""
-        p = self.p(q)
-        fit = 0.5 * float(np.sum(self.y2 / (self.noise + p * self.values)))
-        complexity = 0.5 * float(np.sum(np.log(self.noise + q * self.values)))
-        return fit, complexity, 0.5 * self.P * (q - q / p - np.log(p))
-
     def roots(self) -> list[float]:
         """The smallest and the largest root of q = R(q), once if they agree."""
         # p < 1, E falls and p^2 E grows with p: R stays between its values at p(0) and at p = 1

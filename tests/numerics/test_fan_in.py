@@ -50,9 +50,9 @@ def test_the_two_scalars_and_the_learned_variance_of_a_small_cnn():
 
 
 @breaks(
-    "numerics/readout_laws/spectrum.py",
-    "0.5 * self.P * (q",
-    "0.25 * self.P * (q",
+    "numerics/readout_laws/coupled.py",
+    "0.5 * self.channels * paid",
+    "0.25 * self.channels * paid",
     "half the fan-in's part of Psi",
     case="20.0",
 )

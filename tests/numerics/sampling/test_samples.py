@@ -63,8 +63,8 @@ def regression(samples, Phi, there):
 @breaks(MIXTURE, "total = between + within", "total = within", "no spread between draws", case="one output")
 @breaks(
     MIXTURE,
-    "self.posterior.noise_std[:, None] * eps",
-    "eps",
+    "self.posterior.noise_std[:, None] * self.eps[draw]",
+    "self.eps[draw]",
     "eps not in units of the noise",
     case="noise per datum",
 )
