@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from numerics.unit.population import BATCHES, Population
 Array = NDArray[np.float64]
 
 FORMAT = "feature-eos cavity solution"
-VERSION = 2
+VERSION = 3
 OF_EACH = ("Z", "log_ratio", "K", "eps")
 
 
@@ -45,6 +46,7 @@ def write(path: str | Path, problem: Problem, equations: Theory, found: Found) -
                 "control": list(one.control),
                 "gaussian": one.population.covariance is not None,
                 "single": one.population.single,
+                "own": one.functional.own,
             }
             for one in every
         ],
@@ -125,6 +127,7 @@ def _found(session: Session, arrays: Mapping[str, Array], position: int, header:
     if np.isinf(session.problem.net.width):
         return session.infinite_with(population)
     functional = session.functional(population, session.problem.net.width, (control[0], control[1]))
+    functional = replace(functional, own=header["own"] is True)
     sweeps = checks.count(header["sweeps"], "sweeps", least=0)
     at = evaluated(functional, given["K"], given["eps"])
     return Found(functional, Descent(at, Status[header["status"]], sweeps), (control[0], control[1]))

@@ -52,5 +52,6 @@ def _sweep(session: Session) -> tuple[float, float]:
     fixed = time.perf_counter() - began
     began = time.perf_counter()
     readouts = functional.readouts(H)
-    functional.covariance(readouts, functional.pull(readouts, at.eps))
+    pull = functional.pull(readouts, at.eps)
+    functional.covariance(functional.averages(readouts, pull))
     return time.perf_counter() - began, 2.0 * fixed  # a factor and its products beside the inverse

@@ -54,7 +54,7 @@ def _descend(functional: Functional, K: Array, eps: Array, tol: float, max_iter:
         there = None
         for proposal in history.proposals(here):
             try:
-                there = sweep(functional, proposal, here.eps, here.target, aim)
+                there = sweep(functional, proposal, here.eps, here.target, aim, here.source)
             except Indefinite:
                 there = None
             if there is not None and _no_worse(there, here, functional.rounding):

@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lapack
 
-from numerics.unit.fields import Pull, Readouts, response, second_moment
+from numerics.unit.fields import Pull, Readouts, mean_output, weighted
+from numerics.unit.own import Averages
 from numerics.unit.population import Population
 
 Array = NDArray[np.float64]
@@ -52,6 +53,13 @@ class Functional:
         C.
     noise_p, noise_q : (n, n) arrays
         S_p and S_q, the same for every output.
+    control : (float, float)
+        Shares of a control variate in them.
+    drawn : (n, n) array or None
+        The average of sum_i phi_i phi_i^T over the draws as they are, where it is known.
+    own : bool
+        Whether what the draws owe to themselves is taken off (`numerics.unit.own`), which takes draws that
+        the fields have not moved.
     """
 
     population: Population
@@ -59,6 +67,9 @@ class Functional:
     width: float
     noise_p: Array
     noise_q: Array
+    control: tuple[float, float] = (0.0, 0.0)
+    drawn: Array | None = None
+    own: bool = False
 
     @property
     def outputs(self) -> int:
@@ -84,14 +95,27 @@ class Functional:
     def pull(self, readouts: Readouts, eps: Array) -> Pull:
         return Pull.of(self.population, readouts, eps, self.width)
 
-    def concave_part(self, pull: Pull, eps: Array) -> float:
-        """What of F depends on eps."""
-        quadratic = np.sum(eps * (eps @ self.noise_p))
-        return float(-self.width * pull.log_z + np.sum(self.y * eps) - 0.5 * quadratic)
+    def averages(self, readouts: Readouts, pull: Pull) -> Averages:
+        if self.own:
+            return Averages.without_own(readouts, pull, self.width, self.control)
+        return Averages.plain(readouts, pull, self.width)
 
-    def slope(self, pull: Pull, eps: Array) -> Array:
-        """dF/deps, (D, n): what y = (S_p + Q_p) eps leaves."""
-        return self.y - eps @ self.noise_p - pull.mean_output
+    def concave_part(self, pull: Pull, eps: Array, source: Array | None = None) -> float:
+        """What of F depends on eps; of what the draws owe to themselves a linear part, of slope `source`."""
+        quadratic = np.sum(eps * (eps @ self.noise_p))
+        y = self.y if source is None else self.y + source
+        return float(-self.width * pull.log_z + np.sum(y * eps) - 0.5 * quadratic)
+
+    def slope(self, pull: Pull, eps: Array, source: Array | None = None) -> Array:
+        """Its slope, (D, n): what y = (S_p + Q_p) eps leaves."""
+        left = self.y - eps @ self.noise_p - pull.mean_output
+        return left if source is None else left + source
+
+    def source(self, pull: Pull, averages: Averages) -> Array | None:
+        """(D, n): the slope in eps of what the draws owe to themselves."""
+        if not self.own:
+            return None
+        return pull.mean_output - mean_output(self.population, averages.outputs)
 
     def complexity(self, H: Array, logdet_K: float) -> float:
         """What of F depends on H alone, given log det H^{-1}."""
@@ -103,17 +127,15 @@ class Functional:
 
     def value(self, eps: Array, H: Array) -> float:
         """F(eps, H) of eps (D, n) and H (D n, D n)."""
-        pull = self.pull(self.readouts(H), eps)
+        readouts = self.readouts(H)
+        pull = self.pull(readouts, eps)
         logdet = -float(np.linalg.slogdet(H)[1])
-        return self.concave_part(pull, eps) + self.complexity(H, logdet)
+        owed = self.averages(readouts, pull).value
+        return self.concave_part(pull, eps) + owed + self.complexity(H, logdet)
 
-    def response(self, readouts: Readouts, pull: Pull) -> Array:
-        """Q_p (D n, D n)."""
-        return response(self.population, readouts, pull)
-
-    def covariance(self, readouts: Readouts, pull: Pull) -> Array:
+    def covariance(self, averages: Averages) -> Array:
         """S_q + Q_q."""
-        return self.S_q + second_moment(self.population, readouts, pull, self.width)
+        return self.S_q + weighted(self.population, averages.moment, self.outputs, self.drawn)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +146,10 @@ class Sweep:
     ----------
     K, H : (D n, D n) arrays
     eps : (D, n) array
+    averages : Averages
+        Over the unit's law.
+    source : (D, n) array or None
+        What the draws owe to themselves in eps (`Functional.source`).
     target : (D n, D n) array
         S_q + Q_q there: where the descent goes.
     F : float
@@ -138,6 +164,8 @@ class Sweep:
     eps: Array
     readouts: Readouts
     pull: Pull
+    averages: Averages
+    source: Array | None
     target: Array
     F: float
     residual: float
@@ -147,7 +175,14 @@ class Indefinite(ArithmeticError):
     """K has no Cholesky factor, as too few draws and their control variates may have it."""
 
 
-def sweep(functional: Functional, K: Array, eps: Array, curvature: Array, tol: float) -> Sweep:
+def sweep(
+    functional: Functional,
+    K: Array,
+    eps: Array,
+    curvature: Array,
+    tol: float,
+    source: Array | None = None,
+) -> Sweep:
     """Evaluate at K, from a guess of eps.
 
     Parameters
@@ -156,6 +191,8 @@ def sweep(functional: Functional, K: Array, eps: Array, curvature: Array, tol: f
         S_q + Q_q at a state near by: minus the second derivative of F in eps, but for a term of rank one.
     tol : float
         Of the residual in eps.
+    source : (D, n) array, optional
+        As at a state near by: it is held while eps is sought.
 
     Raises
     ------
@@ -163,7 +200,7 @@ def sweep(functional: Functional, K: Array, eps: Array, curvature: Array, tol: f
     """
     factor, H = _inverted(K)
     readouts = functional.readouts(H)
-    eps, pull = _maximise(functional, readouts, eps, curvature, factor, tol)
+    eps, pull = _maximise(functional, readouts, eps, curvature, factor, tol, source)
     return _sweep(functional, K, factor, H, eps, readouts, pull)
 
 
@@ -191,17 +228,25 @@ def _inverted(K: Array) -> tuple[Array, Array]:
 def _sweep(
     functional: Functional, K: Array, factor: Array, H: Array, eps: Array, readouts: Readouts, pull: Pull
 ) -> Sweep:
-    target = functional.covariance(readouts, pull)
-    slope = functional.slope(pull, eps)
+    averages = functional.averages(readouts, pull)
+    source = functional.source(pull, averages)
+    target = functional.covariance(averages)
+    slope = functional.slope(pull, eps, source)
     logdet = 2.0 * float(np.sum(np.log(np.diagonal(factor))))
-    F = functional.concave_part(pull, eps) + functional.complexity(H, logdet)
+    F = functional.concave_part(pull, eps) + averages.value + functional.complexity(H, logdet)
     moved = np.linalg.eigvalsh(_whitened(factor, target - K))
     residual = max(float(np.abs(moved).max()), _relative(functional, factor, slope))
-    return Sweep(K, H, eps, readouts, pull, target, F, residual)
+    return Sweep(K, H, eps, readouts, pull, averages, source, target, F, residual)
 
 
 def _maximise(
-    functional: Functional, readouts: Readouts, eps: Array, curvature: Array, factor: Array, tol: float
+    functional: Functional,
+    readouts: Readouts,
+    eps: Array,
+    curvature: Array,
+    factor: Array,
+    tol: float,
+    source: Array | None,
 ) -> tuple[Array, Pull]:
     """The maximum of the concave F(., H): Newton steps with a second derivative that is renewed when they
     contract slowly,
@@ -210,7 +255,7 @@ def _maximise(
 
     since Q_q = Q_p + (1/C) times the second moment of phi A^{-1} phi^T eps."""
     pull = functional.pull(readouts, eps)
-    here, slope = functional.concave_part(pull, eps), functional.slope(pull, eps)
+    here, slope = functional.concave_part(pull, eps, source), functional.slope(pull, eps, source)
     error = _relative(functional, factor, slope)
     fresh = False
     for _ in range(INNER):
@@ -221,16 +266,16 @@ def _maximise(
         while True:
             trial = eps + length * step
             there = functional.pull(readouts, trial)
-            value = functional.concave_part(there, trial)
+            value = functional.concave_part(there, trial, source)
             if value >= here - functional.rounding * max(abs(here), functional.size) or length < 1e-3:
                 break
             length /= 3
         eps, pull, here = trial, there, value
-        slope = functional.slope(pull, eps)
+        slope = functional.slope(pull, eps, source)
         error = _relative(functional, factor, slope)
         slow = length < 1 or error > 0.2 * before
         if slow and error > tol and not (fresh and error < 0.9 * before):
-            curvature, fresh = functional.covariance(readouts, pull), True
+            curvature, fresh = functional.covariance(Averages.plain(readouts, pull, functional.width)), True
         else:
             fresh = False
     return eps, pull

@@ -19,7 +19,7 @@ from numerics.cavity.session import Found, mean_square
 from numerics.gaussian.theory import Theory
 from numerics.problem import Problem
 from numerics.solutions.predictive import JointLaw, warn_of_lost_variances
-from numerics.unit.fields import second_moment
+from numerics.unit.fields import mean_output, weighted
 from numerics.unit.hidden import Hidden, gaussian_kernel
 
 Array = NDArray[np.float64]
@@ -59,13 +59,14 @@ class Predictor:
         """(m, m): the mean kernel of the readout over the unit's law, the output's bias included."""
         inputs, units = self.equations.pixel_major(X), np.ones(len(X))
         population = replace(self.found.population, hidden=Hidden.of(self.equations, inputs, units), _kept={})
-        weights = self.found.descent.at.pull.weights
+        weights = self.found.descent.at.averages.weights
 
         def work(span: slice, phi: Floats) -> Floats:
-            rows = (phi * np.sqrt(weights[span, None, None]).astype(phi.dtype)).reshape(-1, len(X))
-            return rows.T @ rows
+            rows = phi.reshape(-1, len(X))
+            return rows.T @ (phi * weights[span, None, None].astype(phi.dtype)).reshape(rows.shape)
 
         Q = population.total(work)
+        Q = (Q + Q.T) / 2
         if population.covariance is not None:  # what the draws miss of a Gaussian average
             exact = gaussian_kernel(self.equations, inputs, population.covariance, units)
             Q += exact - mean_square(population)
@@ -76,12 +77,7 @@ class Predictor:
         hidden = Hidden.of(self.equations, self.equations.pixel_major(X), np.ones(m))
         population = replace(self.found.population, hidden=hidden, _kept={})
 
-        def work(span: slice, phi: Floats) -> Floats:
-            gain = at.pull.gain[span] * at.pull.weights[span, None, None]
-            rows = gain.transpose(1, 0, 2).reshape(len(at.eps), -1).astype(phi.dtype)
-            return rows @ phi.reshape(-1, m)
-
-        total = population.total(work)
+        total = mean_output(population, at.averages.outputs)
         return total.T + self._shared(X, self.found.control[0])[:m, m:] @ at.eps.T
 
     def _law(self, X: Array) -> tuple[JointLaw, Array]:
@@ -90,7 +86,7 @@ class Predictor:
         outputs, n = at.eps.shape
         hidden = Hidden.of(self.equations, *self._together(X))
         population = replace(self.found.population, hidden=hidden, _kept={})
-        Q = second_moment(population, at.readouts, at.pull, self.problem.net.width)
+        Q = weighted(population, at.averages.moment, outputs)
         Q += np.kron(np.eye(outputs), self._shared(X, self.found.control[1]))
         Q = Q.reshape(outputs, m + n, outputs, m + n)
         cross = Q[:, :m, :, m:].reshape(outputs * m, outputs * n)

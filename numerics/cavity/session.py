@@ -1,8 +1,9 @@
 """One problem at any widths: draws, ladder of widths, descents, and the error of what came of them.
 
-A width is reached on a ladder that halves it from where the readout's load is light, each rung starting
-where the last one ended, with few draws. The reference follows the unit's law: a Gaussian of its second
-moment, and where the effective sample stays small, its own draws, moved by Hamiltonian Monte Carlo.
+A width is reached on a ladder that halves it from where the readout's load is light, or takes smaller steps
+where it must, each rung starting where the last one ended, with few draws. The reference follows the unit's
+law: a Gaussian of its second moment, and where the effective sample of all draws is small, its own draws,
+moved by Hamiltonian Monte Carlo.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ PILOT = 8  # times fewer draws on the way
 LEAST_PILOT = 2048
 PILOT_LOAD = 16  # draws per datum and slot at least
 ROUGH = 5e-3  # tolerance on the way, and of batches, whose noise is 20 times as large and more
-ENOUGH = 0.75  # effective share of draws below which a Gaussian does not serve
+ENOUGH = 0.5  # effective share of draws below which a Gaussian does not serve
+ROUGHLY = 0.4  # the same on the way, where few draws leave less of it
+FINEST = 1.15  # factor of the width between two rungs, below which there is none
+PILOT_SWEEPS = 12  # at most; draws that fit the fields to themselves go on for ever
+OWN_SWEEPS = 25  # in which what draws owe to themselves is taken off, at most
 NOISY = 4.0  # times sqrt(n / (draws slots)): a residual that the noise of moving draws explains
 WIDEN = 1.05  # of a fitted Gaussian
 WORTH_SINGLE = 3e6  # features
@@ -140,11 +145,12 @@ class Session:
         readouts = functional.readouts(H)
         pull = functional.pull(readouts, eps)
         F = 0.5 * (float(np.sum(self.y * eps)) + float(np.linalg.slogdet(K)[1]))
-        at = Sweep(K, H, eps, readouts, pull, K, F, 0.0)
+        averages = functional.averages(readouts, pull)
+        at = Sweep(K, H, eps, readouts, pull, averages, None, K, F, 0.0)
         return Found(functional, Descent(at, Status.CONVERGED, 1), (1.0, 1.0))
 
     def _approach(self, width: float) -> Found:
-        """The solution by few draws at the narrowest width down to this one where a Gaussian serves."""
+        """By few draws, at the narrowest width down to this one where a Gaussian roughly serves."""
         wider = [known for known in self._rungs if known >= width]
         if wider:
             top = min(wider)
@@ -155,25 +161,32 @@ class Session:
             K, eps = self.gaussian_process()
             freedom = (len(K) - float(np.trace(np.linalg.inv(K)))) / len(self.y)
             top = max(width, freedom / (self.hidden.slots * LIGHT))
-            rung = self._pilot(top, K, eps, np.eye(self.hidden.size))
-        count = math.ceil(math.log2(top / width) - 1e-9)
-        for step in range(1, count + 1):
-            if rung.share < ENOUGH:
-                break
-            at = rung.descent.at
-            below = self._pilot(top * (width / top) ** (step / count), at.K, at.eps, rung.covariance())
-            if below.share < ENOUGH:
-                break
-            rung = below
+            rung = self._pilot(top, K, eps, np.eye(self.hidden.size), self._few())
+        factor = 2.0
+        while (here := rung.functional.width) > width and factor > FINEST:
+            # equal steps, none of more than this factor
+            steps = math.ceil(math.log(here / width) / math.log(factor) - 1e-9)
+            at, covariance = rung.descent.at, rung.covariance()
+            there = here * (width / here) ** (1.0 / steps)
+            below = self._pilot(there, at.K, at.eps, covariance, self._few())
+            if below.share >= ROUGHLY:
+                rung = below
+            else:
+                factor = math.sqrt(factor)
         return rung
 
-    def _pilot(self, width: float, K: Array, eps: Array, covariance: Array) -> Found:
+    def _few(self) -> int:
         least = max(LEAST_PILOT, PILOT_LOAD * self.hidden.samples // self.hidden.slots)
-        draws = max(self.draws // PILOT, min(least, self.draws))
-        found = self._from_gaussian(width, K, eps, covariance, draws, ROUGH, 0)
-        at = found.descent.at
-        found = self._from_gaussian(width, at.K, at.eps, found.covariance(), draws, ROUGH, 1).kept()
-        if found.share >= ENOUGH:
+        return max(self.draws // PILOT, min(least, self.draws))
+
+    def _pilot(self, width: float, K: Array, eps: Array, covariance: Array, draws: int) -> Found:
+        found = self._from_gaussian(width, K, eps, covariance, draws, ROUGH, 0, pilot=True)
+        if found.share < ROUGHLY / 2:
+            return found
+        at, covariance = found.descent.at, found.covariance()
+        found = self._from_gaussian(width, at.K, at.eps, covariance, draws, ROUGH, 1, pilot=True)
+        found = found.kept()
+        if found.share >= ROUGHLY:
             self._rungs[width] = found
         return found
 
@@ -181,6 +194,11 @@ class Session:
         """The solution at a finite width."""
         rung = self._approach(width)
         at = rung.descent.at
+        if rung.functional.width > width and rung.population.covariance is not None:
+            # few draws fit the fields to themselves where all of them may not
+            all_of_them = self._pilot(width, at.K, at.eps, rung.covariance(), self.draws)
+            rung = all_of_them if all_of_them.share >= ROUGHLY else rung
+            at = rung.descent.at
         if rung.functional.width == width and rung.population.covariance is not None:
             control = _mean_readout(at.readouts, at.pull, width)
             covariance = rung.covariance()
@@ -217,9 +235,10 @@ class Session:
         tol: float,
         stream: int,
         control: tuple[float, float] = (0.0, 0.0),
+        pilot: bool = False,
     ) -> Found:
         population = gaussian(self.hidden, draws, covariance, self._stream(stream))
-        return self._descended(population, width, K, eps, tol, control)
+        return self._descended(population, width, K, eps, tol, control, pilot)
 
     def _descended(
         self,
@@ -229,26 +248,50 @@ class Session:
         eps: Array,
         tol: float,
         control: tuple[float, float],
+        pilot: bool = False,
     ) -> Found:
         single = population.entries > WORTH_SINGLE and _single_serves(K, tol)
         population = replace(population, single=single, _kept={})
         functional = self.functional(population, width, control)
-        try:
-            return Found(functional, descend(functional, K, eps, tol, self.max_iter), control)
-        except Indefinite:
-            if not any(control):
-                raise
-        return self._descended(population, width, K, eps, tol, (0.0, 0.0))
+        plain = replace(functional, own=False)
+        if pilot:
+            most = min(PILOT_SWEEPS, self.max_iter)
+            found = _finite(plain, K, eps, tol, most, control)
+        else:
+            most = self.max_iter
+            found = self._without_own(functional, K, eps, tol, control)
+        if found is not None:
+            return found
+        if any(control):
+            return self._descended(population, width, K, eps, tol, (0.0, 0.0), pilot)
+        return Found(plain, descend(plain, K, eps, tol, most))
+
+    def _without_own(
+        self, functional: Functional, K: Array, eps: Array, tol: float, control: tuple[float, float]
+    ) -> Found | None:
+        """With what draws owe to themselves taken off, unless that is more than there is."""
+        few = min(OWN_SWEEPS, self.max_iter)
+        found = _finite(functional, K, eps, tol, few, control)
+        if found is not None and found.descent.status.solved:
+            return found
+        found = _finite(replace(functional, own=False), K, eps, tol, self.max_iter, control)
+        if found is None:
+            return None
+        at = found.descent.at
+        cleared = _finite(functional, at.K, at.eps, tol, few, control)
+        return cleared if cleared is not None and cleared.descent.status.solved else found
 
     def functional(
         self, population: Population, width: float, control: tuple[float, float] = (0.0, 0.0)
     ) -> Functional:
         """F with these draws, and so much of what they miss of a Gaussian average known in closed form."""
-        S_p = S_q = self.S
-        if population.covariance is not None and any(control):
-            missed = self.kernel(population.covariance) - mean_square(population)
-            S_p, S_q = self.S + control[0] * missed, self.S + control[1] * missed
-        return Functional(population, self.y, width, S_p, S_q)
+        fixed = population.covariance is not None and math.isfinite(width)
+        if population.covariance is None or not any(control):
+            return Functional(population, self.y, width, self.S, self.S, own=fixed)
+        drawn = mean_square(population)
+        missed = self.kernel(population.covariance) - drawn
+        S_p, S_q = self.S + control[0] * missed, self.S + control[1] * missed
+        return Functional(population, self.y, width, S_p, S_q, control, drawn, fixed)
 
     def _batches(self, found: Found) -> Iterator[Found]:
         """The same solved with each batch of the draws alone."""
@@ -259,6 +302,17 @@ class Session:
 
     def _stream(self, stream: int) -> int:
         return int(np.random.SeedSequence([self.seed, stream]).generate_state(1)[0])
+
+
+def _finite(
+    functional: Functional, K: Array, eps: Array, tol: float, most: int, control: tuple[float, float]
+) -> Found | None:
+    """A descent, None where it came to a K without a factor."""
+    try:
+        descent = descend(functional, K, eps, tol, most)
+    except Indefinite:
+        return None
+    return None if descent.status is Status.NOT_FINITE else Found(functional, descent, control)
 
 
 def _single_serves(K: Array, tol: float) -> bool:

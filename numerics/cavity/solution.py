@@ -219,7 +219,8 @@ class CavitySolution(Predictive):
         population, pull = self.found.population, self.found.descent.at.pull
         size, width = self.problem.input_shape[1], self.problem.net.width
         W = population.Z * np.sqrt(self.equations.prior_variance)
-        weights = pull.weights
+        weights = np.maximum(self.found.descent.at.averages.weights, 0.0)
+        weights = weights / weights.sum()
         readout_std = math.sqrt(self.problem.net.readout_variance / self.problem.readout_fan_in)
         mean = readout_std * pull.gain / math.sqrt(width)
         if self.equations.odd:
@@ -246,8 +247,9 @@ class CavitySolution(Predictive):
 
     @cached_property
     def biases(self) -> dict[str, Any]:
-        """Estimated bias of each number by the finite number of draws, as 1/M: (mean over batches - value) /
-        (batches - 1)."""
+        """Bias of each number by the finite number of draws if it fell as 1/M: (mean over batches - value) /
+        (batches - 1). It falls faster, since what the draws owe to themselves is taken off
+        (`numerics.unit.own`), but where they move."""
         return {
             name: (np.mean(values, axis=0) - self._numbers(self.found)[name]) / (len(values) - 1)
             for name, values in self._batches().items()
@@ -306,7 +308,7 @@ class CavitySolution(Predictive):
     def _Sigma(self, found: Found) -> Array:
         """Draws of a Gaussian have its covariance exactly; the average is over what the weights change."""
         size = self.problem.input_shape[1]
-        population, weights = found.population, found.descent.at.pull.weights
+        population, weights = found.population, found.descent.at.averages.weights
         known = np.zeros((population.hidden.size, population.hidden.size))
         if population.covariance is not None:
             known, weights = population.covariance, weights - 1.0 / len(weights)
@@ -319,16 +321,21 @@ class CavitySolution(Predictive):
         if self.equations.odd:
             return np.zeros(size)
         W = (found.population.Z * np.sqrt(self.equations.prior_variance))[:, :size]
-        return found.descent.at.pull.weights @ W
+        return found.descent.at.averages.weights @ W
 
     def _response(self, found: Found) -> Array:
         at = found.descent.at
-        return np.einsum("b,bij->ij", at.pull.weights, at.readouts.inverse)
+        return np.einsum("b,bij->ij", at.averages.weights, at.readouts.inverse)
 
     def _fluctuation(self, found: Found) -> Array:
-        pull = found.descent.at.pull
-        gain = pull.gain.reshape(len(pull.gain), -1)
-        return self._response(found) + (gain * pull.weights[:, None]).T @ gain / self.problem.net.width
+        """-2/C times F's slope in the prior of the readout weights, and one."""
+        at, size = found.descent.at, found.descent.at.readouts.inverse.shape[1]
+        A = np.linalg.inv(at.readouts.inverse)
+        gain, outputs = (x.reshape(-1, size) for x in (at.pull.gain, at.averages.outputs))
+        b = np.einsum("bij,bj->bi", A, gain)
+        seen = np.einsum("bij,bjk->ik", at.averages.moment, A - np.eye(size))
+        q = np.eye(size) - seen + outputs.T @ b / self.problem.net.width
+        return (q + q.T) / 2
 
     @cached_property
     def _noise_std(self) -> Array:

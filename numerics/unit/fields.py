@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]
 
 BLOCKS = 8  # of columns of a triangle: a sixteenth of the product is in vain
+SMALLEST_SHIFT, LARGEST_SHIFT = 1e-3, 1.0  # of the mean diagonal: added to moments to make them positive
 
 
 @dataclass(frozen=True)
@@ -156,58 +157,80 @@ class Pull:
         top = float(log_weights.max())
         part = np.exp(log_weights - top)
         total = float(part.sum())
-
-        def output(span: slice, phi: Floats) -> Floats:
-            weighted = (gain[span] * (part[span, None, None] / total)).transpose(1, 0, 2)
-            rows = weighted.reshape(outputs, -1).astype(phi.dtype, copy=False)
-            product: Floats = rows @ phi.reshape(-1, phi.shape[2])
-            return product
-
-        return cls(top + float(np.log(total / M)), log_weights, gain, population.total(output))
+        weighted = (part / total)[:, None, None] * gain
+        return cls(top + float(np.log(total / M)), log_weights, gain, mean_output(population, weighted))
 
 
-def second_moment(population: Population, readouts: Readouts, pull: Pull, width: float) -> Array:
-    """Q_q (D n, D n)."""
-    return _weighted(population, readouts, pull, width)
-
-
-def response(population: Population, readouts: Readouts, pull: Pull) -> Array:
-    """Q_p (D n, D n)."""
-    return _weighted(population, readouts, pull, np.inf)
-
-
-def _weighted(population: Population, readouts: Readouts, pull: Pull, width: float) -> Array:
-    """E phi (A^{-1} + gain gain^T / C) phi^T."""
-    n, (_, outputs, slots) = population.hidden.samples, pull.gain.shape
-    means = np.sqrt(pull.weights / width)[:, None, None] * pull.gain
-    kind = population.kind
+def mean_output(population: Population, outputs: Array) -> Array:
+    """(D, n): the sum over the draws of outputs (M, D, m) times phi (m, n)."""
 
     def work(span: slice, phi: Floats) -> Floats:
-        weights, covariance = pull.weights[span, None, None], readouts.inverse[span]
-        share = np.sqrt(weights)  # of a factor: a weight may be zero, and a matrix times it has none
-        if outputs == 1:
-            # the factor's transpose, and the mean as one more row
-            rows = (_roots(covariance) * share).transpose(0, 2, 1)
-            rows = np.concatenate([rows, means[span]], axis=1) if width < np.inf else rows
-            return _gram(_times(rows.astype(kind, copy=False), phi).reshape(-1, n))
-        Q = np.zeros((outputs, n, outputs, n), kind)
-        blocks = covariance.reshape(-1, outputs, slots, outputs, slots)
+        rows = outputs[span].transpose(1, 0, 2).reshape(outputs.shape[1], -1)
+        product: Floats = rows.astype(phi.dtype, copy=False) @ phi.reshape(-1, phi.shape[2])
+        return product
+
+    return population.total(work)
+
+
+def weighted(population: Population, moment: Array, outputs: int, drawn: Array | None = None) -> Array:
+    """(D n, D n): the sum over the draws of phi moment phi^T, moment (M, D m, D m).
+
+    Parameters
+    ----------
+    drawn : (n, n) array, optional
+        The average of sum_i phi_i phi_i^T over the draws as they are. With it, what is added to a moment to
+        make it positive is taken off again, which halves the work.
+    """
+    M, n = len(population), population.hidden.samples
+    slots, kind = population.hidden.slots, population.kind
+    blocks = moment.reshape(M, outputs, slots, outputs, slots)
+    roots = [_roots(np.ascontiguousarray(blocks[:, d, :, d]), drawn is not None) for d in range(outputs)]
+
+    def work(span: slice, phi: Floats) -> Floats:
+        Q = np.empty((outputs, n, outputs, n), kind)
         flat = phi.reshape(-1, n)
         for d in range(outputs):
-            root = (_roots(blocks[:, d, :, d]) * share).transpose(0, 2, 1).astype(kind, copy=False)
-            Q[d, :, d] = _gram(_times(root, phi).reshape(-1, n))
+            root, _ = roots[d]
+            if root is None:
+                Q[d, :, d] = flat.T @ _times(blocks[span, d, :, d].astype(kind), phi).reshape(-1, n)
+            else:
+                rows = root[span].transpose(0, 2, 1).astype(kind, copy=False)
+                Q[d, :, d] = _gram(_times(rows, phi).reshape(-1, n))
             for e in range(d):
-                P = (blocks[:, d, :, e] * weights).astype(kind, copy=False)
+                P = blocks[span, d, :, e].astype(kind)
                 Q[d, :, e] = flat.T @ _times(P, phi).reshape(-1, n)
                 Q[e, :, d] = Q[d, :, e].T
-        whole = Q.reshape(outputs * n, -1)
-        if width < np.inf:
-            u = (means[span].astype(kind, copy=False) @ phi).reshape(-1, outputs * n)
-            whole += _gram(u)
-        return whole
+        return Q.reshape(outputs * n, -1)
 
-    total = population.total(work)
-    return (total + total.T) / 2
+    total = population.total(work).reshape(outputs, n, outputs, n)
+    for d, (_, shift) in enumerate(roots):
+        if drawn is not None and shift:
+            total[d, :, d] -= M * shift * drawn
+    whole = total.reshape(outputs * n, -1)
+    return (whole + whole.T) / 2
+
+
+def _roots(moment: Array, may_shift: bool) -> tuple[Array | None, float]:
+    """Lower Cholesky factors of many, and what has been added to all of their diagonals; None where they
+    are not all positive and that may not be."""
+    diagonal = np.arange(moment.shape[1])
+    shift, scale = 0.0, float(np.abs(moment[:, diagonal, diagonal]).mean())
+    while shift <= LARGEST_SHIFT * scale:
+        try:
+            return _factors(moment + shift * np.eye(len(diagonal)) if shift else moment), shift
+        except np.linalg.LinAlgError:
+            if not may_shift:
+                break
+            shift = 8.0 * shift or SMALLEST_SHIFT * scale
+    return None, 0.0
+
+
+def _factors(P: Array) -> Array:
+    if P.shape[1] > 1:
+        return np.linalg.cholesky(P).astype(np.float64)
+    if P.min() < 0:
+        raise np.linalg.LinAlgError
+    return np.sqrt(P)
 
 
 def _gram(rows: Floats) -> Floats:
@@ -221,8 +244,3 @@ def _times(rows: Floats, phi: Floats) -> Floats:
     """Of each draw; what is a number is multiplied as one."""
     product: Floats = rows * phi if rows.shape[1:] == (1, 1) else rows @ phi
     return product
-
-
-def _roots(P: Array) -> Array:
-    """Lower Cholesky factors of many."""
-    return np.sqrt(P) if P.shape[1] == 1 else np.linalg.cholesky(P).astype(np.float64)

@@ -20,7 +20,7 @@ from numerics.readout_laws.blocks import Grid
 from numerics.readout_laws.fan_in_terms import pixels
 from numerics.readout_laws.noise_root import NoiseRoot
 from numerics.solving.outcome import Status
-from numerics.unit.fields import Pull, Readouts
+from numerics.unit.fields import Pull, Readouts, weighted
 from numerics.unit.population import Population, gaussian, told_apart
 
 ONE_LAYER = {
@@ -42,12 +42,13 @@ def problem_of(name, outputs=2):
     return Problem(net, X, y, noise)
 
 
-def functional_of(name, draws=64, width=None):
+def functional_of(name, draws=64, width=None, own=False):
     """F with draws of the prior, and a state off its stationary point."""
     problem = problem_of(name)
     session = Session(problem, draws, 0, 1e-9, 100)
     population = gaussian(session.hidden, draws, np.eye(session.hidden.size), 1)
     functional = session.functional(population, problem.net.width if width is None else width)
+    functional = replace(functional, own=own)
     rng = np.random.default_rng(3)
     K, eps = session.gaussian_process()
     L = rng.standard_normal(K.shape)
@@ -108,22 +109,22 @@ def test_the_functional_is_what_is_printed(name):
 
 @breaks(
     "numerics/unit/fields.py",
-    "part[span, None, None] / total",
-    "part[span, None, None] / total * 1.01",
+    "(part / total)[:, None, None]",
+    "(1.01 * part / total)[:, None, None]",
     "mean output",
     case="dense gelu units",
 )
 @breaks(
-    "numerics/unit/fields.py",
-    "np.sqrt(pull.weights / width)",
-    "np.sqrt(pull.weights)",
+    "numerics/unit/own.py",
+    "g[:, None, :] / width)\n\n",
+    "g[:, None, :])\n\n",
     "second moment of the means times C",
     case="dense gelu units",
 )
 @breaks(
     "numerics/unit/fields.py",
-    "P = (blocks[:, d, :, e]",
-    "P = (blocks[:, d, :, d]",
+    "P = blocks[span, d, :, e].astype(kind)",
+    "P = blocks[span, d, :, d].astype(kind)",
     "outputs mixed up",
     case="dense gelu units",
 )
@@ -136,14 +137,16 @@ def test_the_equations_are_the_functional_s_stationarity(name):
     h = 1e-5
     deps = rng.standard_normal(eps.shape)
     up, down = (functional.value(eps + s * h * deps, H) for s in (1, -1))
-    slope = functional.slope(pull, eps)
+    averages = functional.averages(readouts, pull)
+    slope = functional.slope(pull, eps, functional.source(pull, averages))
     assert np.sum(slope * deps) == pytest.approx((up - down) / (2 * h), rel=1e-6)
     dH = symmetric_direction(rng, H)
     up, down = (functional.value(eps, H + s * h * dH) for s in (1, -1))
-    expected = 0.5 * np.sum((functional.covariance(readouts, pull) - np.linalg.inv(H)) * dH)
+    expected = 0.5 * np.sum((functional.covariance(averages) - np.linalg.inv(H)) * dH)
     assert expected == pytest.approx((up - down) / (2 * h), rel=1e-5)
     # the mean output is Q_p eps
-    Q_p = functional.response(readouts, pull)
+    population = functional.population
+    Q_p = weighted(population, pull.weights[:, None, None] * readouts.inverse, len(eps))
     np.testing.assert_allclose(Q_p @ eps.ravel(), pull.mean_output.ravel(), rtol=1e-9, atol=1e-12)
 
 
@@ -154,6 +157,7 @@ def test_a_solution_is_stationary(name):
     K, eps = session.gaussian_process()
     population = gaussian(session.hidden, 2048, np.eye(session.hidden.size), 1)
     functional = session.functional(population, problem.net.width)
+    assert functional.own
     found = descend(functional, K, eps, 1e-9, 100)
     assert found.status is Status.CONVERGED
     assert found.sweeps < 40
@@ -250,7 +254,7 @@ def test_first_order_in_the_width():
     slope = -0.5 * np.mean((s - s.mean()) * (s - t - (s - t).mean()))
     slope += np.mean(np.einsum("n,bnk,kl,blm,m->b", eps, q, G, q, eps, optimize=True))
     width = 1e5
-    functional = session.functional(population, width)
+    functional = replace(session.functional(population, width), own=False)
     found = descend(functional, session.S + Q, eps[None], 1e-12, 20)
     change = (found.at.eps[0] - eps) @ y * width
     assert change == pytest.approx(slope, rel=1e-3)
@@ -380,7 +384,7 @@ def test_a_draw_so_unlikely_that_its_weight_is_zero_counts_for_nothing(name, out
         readouts = functional.readouts(np.linalg.inv(K))
         pull = functional.pull(readouts, eps)
         assert pull.weights[position] == 0
-        covariance = functional.covariance(readouts, pull)
+        covariance = functional.covariance(functional.averages(readouts, pull))
         assert np.linalg.eigvalsh(covariance)[0] > 0
         found.append(covariance)
     assert not np.array_equal(*found)
@@ -391,7 +395,7 @@ def test_any_number_of_threads_adds_up_alike(single):
     found = []
     for count in (1, 2, 3):
         with parallel.threads(count):
-            functional, eps, H, _ = functional_of("a weight per pixel", draws=32768)
+            functional, eps, H, _ = functional_of("a weight per pixel", draws=32768, own=True)
             population = replace(functional.population, single=single)
             assert population.entries > parallel.WORTH_A_THREAD
             assert len(population.spans()) > 3
@@ -399,7 +403,8 @@ def test_any_number_of_threads_adds_up_alike(single):
             readouts = functional.readouts(H)
             pull = functional.pull(readouts, eps)
             tilt = Tilt(functional, H.reshape(*eps.shape, *eps.shape), eps)
-            each = (pull.mean_output, functional.covariance(readouts, pull), *tilt(population.Z))
+            averages = functional.averages(readouts, pull)
+            each = (pull.mean_output, averages.moment, functional.covariance(averages), *tilt(population.Z))
             found.append(each)
     for one, two, three in zip(*found, strict=True):
         np.testing.assert_array_equal(one, two)
@@ -408,16 +413,15 @@ def test_any_number_of_threads_adds_up_alike(single):
 
 @EACH
 def test_single_precision_gives_what_double_does(name):
-    functional, eps, H, _ = functional_of(name, draws=256)
+    functional, eps, H, _ = functional_of(name, draws=256, own=True)
     outcomes = []
     for single in (False, True):
         both = replace(functional, population=replace(functional.population, single=single, _kept={}))
         readouts = both.readouts(H)
         pull = both.pull(readouts, eps)
         tilt = Tilt(both, H.reshape(*eps.shape, *eps.shape), eps)
-        outcomes.append(
-            (pull.log_weights, pull.mean_output, both.covariance(readouts, pull), *tilt(both.population.Z))
-        )
+        covariance = both.covariance(both.averages(readouts, pull))
+        outcomes.append((pull.log_weights, pull.mean_output, covariance, *tilt(both.population.Z)))
     for exact, rounded in zip(*outcomes, strict=True):
         np.testing.assert_allclose(rounded, exact, rtol=0, atol=1e-5 * np.abs(exact).max())
 

@@ -145,7 +145,8 @@ def test_the_law_of_one_unit(learned):
     outputs = 30 * erf(drawn @ sol.problem.X.T) * a
     error = outputs.std(axis=0) / math.sqrt(40_000)
     assert (np.abs(outputs.mean(axis=0) - sol.f_bar) < 5 * error).all()
-    assert law.effective_sample == pytest.approx(sol.effective_sample)
+    # what draws owe to themselves changes their weights by a part in a thousand
+    assert law.effective_sample == pytest.approx(sol.effective_sample, rel=5e-3)
 
 
 @breaks("numerics/cavity/solution.py", "np.argsort(-square", "np.argsort(square", "the lightest units first")
@@ -269,7 +270,7 @@ def test_files_that_are_damaged_are_refused(learned, tmp_path):
         ("Z_0", arrays["Z_0"][:, :2], "Z_0"),
         ("K_0", -arrays["K_0"], "positive definite"),
         ("header", np.array(str(arrays["header"]).replace("CONVERGED", "DONE")), "DONE"),
-        ("header", np.array(str(arrays["header"]).replace('"version": 2', '"version": 9')), "version 9"),
+        ("header", np.array(str(arrays["header"]).replace('"version": 3', '"version": 9')), "version 9"),
     ):
         np.savez(path, **(arrays | {name: value}))
         with pytest.raises(ValueError, match=match):
