@@ -35,10 +35,11 @@ PILOT = 8  # times fewer draws on the way
 LEAST_PILOT = 2048
 PILOT_LOAD = 16  # draws per datum and slot at least
 ROUGH = 5e-3  # tolerance on the way, and of batches, whose noise is 20 times as large and more
-ENOUGH = 0.5  # effective share of draws below which a Gaussian does not serve
-ROUGHLY = 0.4  # the same on the way, where few draws leave less of it
+ENOUGH = 0.25  # effective share of draws below which a Gaussian does not serve
+AMPLE = 0.5  # below which it takes twice as many
 FINEST = 1.15  # factor of the width between two rungs, below which there is none
 PILOT_SWEEPS = 12  # at most; draws that fit the fields to themselves go on for ever
+BATCH_SWEEPS = 8
 OWN_SWEEPS = 25  # in which what draws owe to themselves is taken off, at most
 NOISY = 4.0  # times sqrt(n / (draws slots)): a residual that the noise of moving draws explains
 WIDEN = 1.05  # of a fitted Gaussian
@@ -150,7 +151,7 @@ class Session:
         return Found(functional, Descent(at, Status.CONVERGED, 1), (1.0, 1.0))
 
     def _approach(self, width: float) -> Found:
-        """By few draws, at the narrowest width down to this one where a Gaussian roughly serves."""
+        """By as few draws as do, at the narrowest width down to this one where a Gaussian roughly serves."""
         wider = [known for known in self._rungs if known >= width]
         if wider:
             top = min(wider)
@@ -162,15 +163,17 @@ class Session:
             freedom = (len(K) - float(np.trace(np.linalg.inv(K)))) / len(self.y)
             top = max(width, freedom / (self.hidden.slots * LIGHT))
             rung = self._pilot(top, K, eps, np.eye(self.hidden.size), self._few())
-        factor = 2.0
+        factor, draws = 2.0, self._few()
         while (here := rung.functional.width) > width and factor > FINEST:
             # equal steps, none of more than this factor
             steps = math.ceil(math.log(here / width) / math.log(factor) - 1e-9)
-            at, covariance = rung.descent.at, rung.covariance()
-            there = here * (width / here) ** (1.0 / steps)
-            below = self._pilot(there, at.K, at.eps, covariance, self._few())
-            if below.share >= ROUGHLY:
+            there = width if steps <= 1 else here * (width / here) ** (1.0 / steps)
+            at = rung.descent.at
+            below = self._pilot(there, at.K, at.eps, rung.covariance(), draws)
+            if below.share >= ENOUGH:
                 rung = below
+            elif draws < self.draws:
+                draws = min(4 * draws, self.draws)  # few draws fit the fields to themselves
             else:
                 factor = math.sqrt(factor)
         return rung
@@ -181,12 +184,12 @@ class Session:
 
     def _pilot(self, width: float, K: Array, eps: Array, covariance: Array, draws: int) -> Found:
         found = self._from_gaussian(width, K, eps, covariance, draws, ROUGH, 0, pilot=True)
-        if found.share < ROUGHLY / 2:
+        if found.share < ENOUGH / 2:
             return found
         at, covariance = found.descent.at, found.covariance()
         found = self._from_gaussian(width, at.K, at.eps, covariance, draws, ROUGH, 1, pilot=True)
         found = found.kept()
-        if found.share >= ROUGHLY:
+        if found.share >= ENOUGH:
             self._rungs[width] = found
         return found
 
@@ -194,15 +197,10 @@ class Session:
         """The solution at a finite width."""
         rung = self._approach(width)
         at = rung.descent.at
-        if rung.functional.width > width and rung.population.covariance is not None:
-            # few draws fit the fields to themselves where all of them may not
-            all_of_them = self._pilot(width, at.K, at.eps, rung.covariance(), self.draws)
-            rung = all_of_them if all_of_them.share >= ROUGHLY else rung
-            at = rung.descent.at
         if rung.functional.width == width and rung.population.covariance is not None:
             control = _mean_readout(at.readouts, at.pull, width)
-            covariance = rung.covariance()
-            found = self._from_gaussian(width, at.K, at.eps, covariance, self.draws, self.tol, 2, control)
+            draws = self.draws * (1 if rung.share >= AMPLE else 2)
+            found = self._from_gaussian(width, at.K, at.eps, rung.covariance(), draws, self.tol, 2, control)
             if found.share >= ENOUGH:
                 found = found.kept()
                 return replace(found, replicates=tuple(self._batches(found)))
@@ -294,11 +292,17 @@ class Session:
         return Functional(population, self.y, width, S_p, S_q, control, drawn, fixed)
 
     def _batches(self, found: Found) -> Iterator[Found]:
-        """The same solved with each batch of the draws alone."""
-        at = found.descent.at
+        """The same with each batch of the draws alone: some sweeps, for so few may fit the fields to
+        themselves in the end."""
+        at, width = found.descent.at, found.functional.width
         for k in range(BATCHES):
-            population, width = found.population.batch(k), found.functional.width
-            yield self._descended(population, width, at.K, at.eps, ROUGH, found.control).kept()
+            population = found.population.batch(k)
+            functional = self.functional(population, width, found.control)
+            functional = replace(functional, own=found.functional.own)
+            solved = _finite(functional, at.K, at.eps, ROUGH, BATCH_SWEEPS, found.control)
+            if solved is None:
+                solved = self._descended(population, width, at.K, at.eps, ROUGH, found.control, pilot=True)
+            yield solved.kept()
 
     def _stream(self, stream: int) -> int:
         return int(np.random.SeedSequence([self.seed, stream]).generate_state(1)[0])

@@ -247,12 +247,15 @@ def test_a_solution_survives_a_file(learned, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::numerics.RareUnits")
-def test_files_of_the_gaussian_process_and_of_moved_draws(tmp_path):
+def test_files_of_the_gaussian_process_and_of_moved_draws(tmp_path, monkeypatch):
+    monkeypatch.setattr("numerics.cavity.session.ENOUGH", 2.0)
     X, y = small(False, outputs=1)
     noise = np.linspace(0.05, 0.2, len(X))
     noise[2] = np.inf
-    for net in (cnn(math.inf), cnn(1.5, activation="relu", bias_variance=0.2)):
+    nets = {"gaussian": cnn(math.inf), "moved": cnn(1.5, activation="relu", bias_variance=0.2)}
+    for method, net in nets.items():
         sol = solve(net, X, y, noise, theory="cavity", draws=256, tol=1e-4, raise_on_failure=False)
+        assert sol.method == method
         sol.save(tmp_path / "sol.npz")
         back = load(tmp_path / "sol.npz")
         assert back.method == sol.method
