@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import checks
-from numerics.cavity.session import Session
+from numerics.cavity.session import MORE, Session
 from numerics.cavity.solution import CavitySolution
 from numerics.cavity.summary import RARE, rare_units
 from numerics.costs.cost import NotEnoughMemory
@@ -93,10 +93,11 @@ def _along(session: Session, widths: Sequence[float]) -> Iterator[tuple[int, Cav
 
 def peak_memory(session: Session) -> float:
     """Bytes of a solve."""
-    size = session.hidden.slots * len(session.y)
-    per_draw = 2 * (size**2 + size) + 2 * session.hidden.size
+    size, draws = session.hidden.slots * len(session.y), MORE * session.draws
+    per_draw = 5 * size**2 + 4 * size + 2 * session.hidden.size
     squares = SQUARES + EACH * (BATCHES + 1)
-    return 8.0 * (squares * session.y.size**2 + session.draws * per_draw) + KEPT + 3e8
+    kept = min(KEPT, 8.0 * draws * session.hidden.slots * session.hidden.samples)
+    return 8.0 * (squares * session.y.size**2 + draws * per_draw) + kept + 3e8
 
 
 def _refuse_what_does_not_fit(session: Session) -> None:

@@ -36,7 +36,7 @@ LEAST_PILOT = 2048
 PILOT_LOAD = 16  # draws per datum and slot at least
 ROUGH = 5e-3  # tolerance on the way, and of batches, whose noise is 20 times as large and more
 ENOUGH = 0.25  # effective share of draws below which a Gaussian does not serve
-AMPLE = 0.5  # below which it takes twice as many
+AMPLE, MORE = 0.5, 2  # below which it takes so many times as many
 FINEST = 1.15  # factor of the width between two rungs, below which there is none
 PILOT_SWEEPS = 12  # at most; draws that fit the fields to themselves go on for ever
 BATCH_SWEEPS = 8
@@ -199,7 +199,7 @@ class Session:
         at = rung.descent.at
         if rung.functional.width == width and rung.population.covariance is not None:
             control = _mean_readout(at.readouts, at.pull, width)
-            draws = self.draws * (1 if rung.share >= AMPLE else 2)
+            draws = self.draws * (1 if rung.share >= AMPLE else MORE)
             found = self._from_gaussian(width, at.K, at.eps, rung.covariance(), draws, self.tol, 2, control)
             if found.share >= ENOUGH:
                 found = found.kept()

@@ -25,7 +25,7 @@ Floats = NDArray[np.floating[Any]]
 BATCHES = 8
 LEAST = 1e-3  # variance of a reference over the prior's
 NOISE_EDGE = 1.05  # how far beyond the noise's edges an eigenvalue is told from it
-KEPT = 1.1e9  # bytes of features that are kept from pass to pass
+KEPT = 2.2e9  # bytes of features that are kept from pass to pass
 SHARES = 16  # of the spans, each summed by itself, whatever the number of threads
 CHUNK = 400_000  # pre-activations at a time, or as many as an n x n array has
 
