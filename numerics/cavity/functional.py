@@ -34,6 +34,7 @@ from numerics.unit.population import Population
 Array = NDArray[np.float64]
 
 INNER = 12  # cheap steps in eps between two sweeps, at most
+RENEWED = 2  # second derivatives on the way, each as dear as a sweep
 ROUNDED, ROUNDED_SINGLE = (
     1e-12,
     1e-6,
@@ -257,7 +258,7 @@ def _maximise(
     pull = functional.pull(readouts, eps)
     here, slope = functional.concave_part(pull, eps, source), functional.slope(pull, eps, source)
     error = _relative(functional, factor, slope)
-    fresh = False
+    fresh, renewed = False, 0
     for _ in range(INNER):
         if error <= tol:
             break
@@ -275,6 +276,9 @@ def _maximise(
         error = _relative(functional, factor, slope)
         slow = length < 1 or error > 0.2 * before
         if slow and error > tol and not (fresh and error < 0.9 * before):
+            if renewed == RENEWED:
+                break
+            renewed += 1
             curvature, fresh = functional.covariance(Averages.plain(readouts, pull, functional.width)), True
         else:
             fresh = False
