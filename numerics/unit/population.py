@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]
 
 BATCHES = 8
+EQUAL = 1e-9  # eigenvalues of a reference, relative: those that noise does not tell apart
 LEAST = 1e-3  # variance of a reference over the prior's
 NOISE_EDGE = 1.05  # how far beyond the noise's edges an eigenvalue is told from it
 KEPT = 2.2e9  # bytes of features that are kept from pass to pass
@@ -138,9 +139,7 @@ def gaussian(hidden: Hidden, draws: int, covariance: Array, seed: int) -> Popula
 
     Each batch is a scrambled Sobol sequence of its own; `draws` is rounded up to a power of two in each.
     """
-    values, U = np.linalg.eigh(covariance)
-    order = np.argsort(-np.abs(np.log(values)), kind="stable")
-    values, U = values[order], U[:, order]
+    values, U = _axes(covariance)
     power = max(1, int(np.ceil(np.log2(max(draws / BATCHES, 2)))))
     seeds = np.random.SeedSequence(seed).spawn(BATCHES)
     parts = [qmc.Sobol(hidden.size, rng=np.random.default_rng(each)).random_base2(power) for each in seeds]
@@ -148,6 +147,18 @@ def gaussian(hidden: Hidden, draws: int, covariance: Array, seed: int) -> Popula
     Z = (G * np.sqrt(values)) @ U.T
     log_ratio = 0.5 * np.sum(G**2 - Z**2, axis=1) + 0.5 * float(np.sum(np.log(values)))
     return Population(hidden, Z, log_ratio, covariance)
+
+
+def _axes(covariance: Array) -> tuple[Array, Array]:
+    """Eigenvalues and eigenvectors, those that differ most from the prior first. Where values are equal the
+    vectors are the coordinates projected, not what rounding makes of them."""
+    values, U = np.linalg.eigh(covariance)
+    alike = np.abs(values / np.median(values) - 1.0) < EQUAL
+    if alike.sum() > 1:
+        basis, R = np.linalg.qr((U[:, alike] @ U[:, alike].T)[:, : alike.sum()])
+        U[:, alike] = basis * np.where(np.diagonal(R) < 0, -1.0, 1.0)
+    order = np.argsort(-np.round(np.abs(np.log(values)), 9), kind="stable")
+    return values[order], U[:, order]
 
 
 def told_apart(Z: Array, weights: Array) -> Array:
