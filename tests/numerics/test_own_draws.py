@@ -111,10 +111,9 @@ def test_slopes_of_the_functional_are_by_differences(name, control):
     "what was added to a moment left in",
 )
 def test_moments_that_are_not_positive_are_made_so_and_back():
-    functional, H, eps = functional_of("pools of relu units", CONTROLS["with control"])
-    readouts = functional.readouts(H)
-    moment = functional.averages(readouts, functional.pull(readouts, eps)).moment
-    moment = moment - 0.05 * np.abs(moment).mean() * np.eye(moment.shape[1])
+    functional, _, _ = functional_of("pools of relu units", CONTROLS["with control"])
+    L = np.random.default_rng(0).standard_normal((DRAWS, *2 * (functional.population.hidden.slots,)))
+    moment = L @ L.transpose(0, 2, 1) - 0.1 * np.eye(L.shape[1])
     assert np.linalg.eigvalsh(moment).min() < 0
     phi = functional.population.hidden.features(functional.population.Z)
     expected = np.einsum("bin,bij,bjk->nk", phi, moment, phi, optimize=True)
