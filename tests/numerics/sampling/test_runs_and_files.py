@@ -102,7 +102,7 @@ def test_many_interruptions_do_not_matter(tmp_path, told_at_once):
         try:
             sample(PROBLEM, **options, checkpoint=file, callback=Interrupt(phase, done))
         except KeyboardInterrupt:
-            assert phase != DRAWS
+            assert phase != DRAWS or done == 2  # a chain may have drawn nothing yet
     assert_same_bits(whole, sample(PROBLEM, **options, checkpoint=file))
 
 
