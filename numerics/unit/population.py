@@ -151,12 +151,17 @@ def gaussian(hidden: Hidden, draws: int, covariance: Array, seed: int) -> Popula
 
 def _axes(covariance: Array) -> tuple[Array, Array]:
     """Eigenvalues and eigenvectors, those that differ most from the prior first. Where values are equal the
-    vectors are the coordinates projected, not what rounding makes of them."""
+    vectors are those that reflections of the coordinates onto the others leave, not what rounding makes."""
     values, U = np.linalg.eigh(covariance)
     alike = np.abs(values / np.median(values) - 1.0) < EQUAL
-    if alike.sum() > 1:
-        basis, R = np.linalg.qr((U[:, alike] @ U[:, alike].T)[:, : alike.sum()])
-        U[:, alike] = basis * np.where(np.diagonal(R) < 0, -1.0, 1.0)
+    if alike.any():
+        others = np.where(np.abs(U[:, ~alike]) < EQUAL, 0.0, U[:, ~alike])  # no signs of zeros
+        largest = np.argmax(np.round(np.abs(others), 9), axis=0) if others.size else []
+        others = others * np.where(others[largest, np.arange(others.shape[1])] < 0, -1.0, 1.0) + 0.0
+        rest = (
+            np.linalg.qr(others, mode="complete")[0][:, others.shape[1] :] if others.size else np.eye(len(U))
+        )
+        U[:, ~alike], U[:, alike] = others, rest
     order = np.argsort(-np.round(np.abs(np.log(values)), 9), kind="stable")
     return values[order], U[:, order]
 

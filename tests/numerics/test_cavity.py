@@ -455,6 +455,26 @@ def test_learned_directions_are_told_from_the_noise_of_the_draws():
     assert np.count_nonzero(np.abs(few - np.median(few)) > 1e-10) <= 2
 
 
+@breaks(
+    "numerics/unit/population.py",
+    "[0][:, others.shape[1] :]",
+    "[0][:, : -others.shape[1]]",
+    "axes that are not orthogonal",
+)
+@pytest.mark.parametrize("learned", [[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1], [1, 2, -1, 0, 3, 1], [0] * 6])
+def test_draws_of_equal_variances_do_not_depend_on_rounding(learned):
+    """One direction learned, or none, wherever it points: the covariance asked for, along axes that a change
+    in the last digits leaves where they are."""
+    session = Session(Problem(fcn(5), np.eye(6), np.ones(6), 0.1), 64, 0, 1.0, 1)
+    u = np.array(learned) / max(np.linalg.norm(learned), 1.0)
+    covariance = 0.9 * np.eye(6) + np.multiply.outer(u, u)
+    one = gaussian(session.hidden, 16384, covariance, 3)
+    np.testing.assert_allclose(one.Z.T @ one.Z / len(one), covariance, atol=0.02)  # quasi-random draws
+    noise = 1e-15 * np.random.default_rng(0).standard_normal((6, 6))
+    two = gaussian(session.hidden, 16384, covariance + noise + noise.T, 3)
+    np.testing.assert_allclose(two.Z, one.Z, atol=1e-10)
+
+
 def test_a_population_of_one_batch_is_a_population():
     functional, *_ = functional_of("dense with biases", draws=64)
     part = functional.population.batch(3)
