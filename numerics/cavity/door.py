@@ -37,7 +37,7 @@ class RareUnits(UserWarning):
 
 def default_draws(problem: Problem) -> int:
     """M, a power of two: so many that their own load n/(M m), m the slots of the readout, is below two per
-    cent, of which control variates take the most (`CavitySolution.biases` says what is left)."""
+    cent; what they owe to themselves, of that order, is taken off (`numerics.unit.own`)."""
     slots = problem.net.receptive_windows(problem.input_shape[0])[-1].fan_in
     wanted = max(LEAST_DRAWS, LEAST_ROWS / slots, DRAWS_PER_DATUM * problem.samples / slots)
     return int(2 ** math.ceil(math.log2(wanted)))

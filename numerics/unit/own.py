@@ -22,15 +22,12 @@ which grows slowly where a single draw is heavy. Everything else follows by diff
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numerics.machine.parallel import in_order
-
-if TYPE_CHECKING:
-    from numerics.unit.fields import Pull, Readouts
+from numerics.unit.fields import Pull, Readouts
 
 Array = NDArray[np.float64]
 
@@ -106,21 +103,21 @@ def _own_terms(
     A: Array = np.linalg.inv(B).astype(np.float64)
     T = width * (A - one)
     T = (T + T.transpose(0, 2, 1)) / 2
-    b = _times(A, g)
+    b = _applied(A, g)
     R = w[:, None, None] * P - q * one
     v = w[:, None] * g - p * b
     Y = T @ R
     E: Array = np.linalg.inv(one + Y).astype(np.float64)
     V = E @ T
     V = (V + V.transpose(0, 2, 1)) / 2
-    Vv, u = _times(V, v), _times(E.transpose(0, 2, 1), v)
+    Vv, u = _applied(V, v), _applied(E.transpose(0, 2, 1), v)
     X = 0.5 * (np.einsum("bii->b", Y) - np.linalg.slogdet(one + Y)[1] - np.einsum("bi,bi->b", v, Vv))
     # slopes in R, in v (-Vv) and in T where it stands by itself
     G = 0.5 * (T - V + Vv[:, :, None] * Vv[:, None, :])
     explicit = R - R @ E
     own = np.einsum("bij,bij->b", G, P) - np.einsum("bi,bi->b", Vv, g)
-    h = w[:, None] * ((2.0 / width) * _times(G, g) - Vv)
-    Bh = _times(B, h)
+    h = w[:, None] * ((2.0 / width) * _applied(G, g) - Vv)
+    Bh = _applied(B, h)
     cross = Bh[:, :, None] * (g[:, None, :] / width)
     moment = explicit - u[:, :, None] * u[:, None, :] - (2.0 / width) * w[:, None, None] * (B @ G @ B)
     moment -= cross + cross.transpose(0, 2, 1)
@@ -128,7 +125,7 @@ def _own_terms(
     return X, own, Bh + p * Vv, moment
 
 
-def _times(M: Array, v: Array) -> Array:
+def _applied(M: Array, v: Array) -> Array:
     """Of each draw."""
     product: Array = np.einsum("bij,bj->bi", M, v)
     return product
