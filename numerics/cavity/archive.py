@@ -15,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import checks
+from numerics.cavity.attempts import Found
 from numerics.cavity.descent import Descent
 from numerics.cavity.functional import Indefinite, evaluated
-from numerics.cavity.session import Found, Session
+from numerics.cavity.scaled import Scaled
+from numerics.cavity.session import infinite
 from numerics.gaussian.theory import Theory
 from numerics.machine.files import in_short, read_with_header, write_atomically
 from numerics.problem import Problem
 from numerics.solutions.archive import network_header, network_of
 from numerics.solving.outcome import Status
-from numerics.unit.population import BATCHES, Population
+from numerics.unit.population import Population
 
 Array = NDArray[np.float64]
 
@@ -43,7 +45,7 @@ def write(path: str | Path, problem: Problem, equations: Theory, found: Found) -
             {
                 "status": one.descent.status.name,
                 "sweeps": one.descent.sweeps,
-                "control": list(one.control),
+                "control": list(one.functional.shares),
                 "gaussian": one.population.covariance is not None,
                 "single": one.population.single,
                 "own": one.functional.own,
@@ -95,18 +97,18 @@ def read(path: str | Path) -> tuple[Problem, Theory, Found]:
 
 def _parts(arrays: Mapping[str, Array], header: dict[str, Any]) -> tuple[Problem, Theory, Found]:
     problem = Problem(network_of(header["network"]), *(arrays[name] for name in ("X", "y", "noise_variance")))
-    session = Session(problem, 4 * BATCHES, 0, 1.0, 1)
-    every = [_found(session, arrays, position, one) for position, one in enumerate(header["found"])]
+    scaled = Scaled(problem)
+    every = [_found(scaled, arrays, position, one) for position, one in enumerate(header["found"])]
     first = every[0]
-    whole = Found(first.functional, first.descent, first.control, tuple(one.kept() for one in every[1:]))
-    return problem, session.theory, whole.kept()
+    whole = Found(first.functional, first.descent, tuple(one.kept() for one in every[1:]))
+    return problem, scaled.theory, whole.kept()
 
 
-def _found(session: Session, arrays: Mapping[str, Array], position: int, header: dict[str, Any]) -> Found:
+def _found(scaled: Scaled, arrays: Mapping[str, Array], position: int, header: dict[str, Any]) -> Found:
     given = {name: arrays[f"{name}_{position}"] for name in OF_EACH}
     covariance = arrays[f"covariance_{position}"] if header["gaussian"] else None
-    outputs, n = session.y.shape
-    size = session.hidden.size
+    outputs, n = scaled.y.shape
+    size = scaled.hidden.size
     shapes: dict[str, tuple[int, ...]] = {
         "Z": (len(given["Z"]), size),
         "log_ratio": (len(given["Z"]),),
@@ -121,13 +123,14 @@ def _found(session: Session, arrays: Mapping[str, Array], position: int, header:
         raise ValueError(f"covariance_{position} is not of shape {(size, size)}")
     if header["status"] not in Status.__members__:
         raise ValueError(f"status={header['status']!r} is unknown")
-    control = tuple(checks.not_negative(share, "control") for share in header["control"])
+    p, q = (checks.not_negative(share, "control") for share in header["control"])
     single = header["single"] is True
-    population = Population(session.hidden, given["Z"], given["log_ratio"], covariance, single)
-    if np.isinf(session.problem.net.width):
-        return session.infinite_with(population)
-    functional = session.functional(population, session.problem.net.width, (control[0], control[1]))
+    population = Population(scaled.hidden, given["Z"], given["log_ratio"], covariance, single)
+    width = scaled.problem.net.width
+    if np.isinf(width):
+        return infinite(scaled, population)
+    functional = scaled.functional(population, width, (p, q))
     functional = replace(functional, own=header["own"] is True)
     sweeps = checks.count(header["sweeps"], "sweeps", least=0)
     at = evaluated(functional, given["K"], given["eps"])
-    return Found(functional, Descent(at, Status[header["status"]], sweeps), (control[0], control[1]))
+    return Found(functional, Descent(at, Status[header["status"]], sweeps))

@@ -7,11 +7,13 @@ import time
 import numpy as np
 
 from numerics.cavity.door import default_draws, peak_memory
-from numerics.cavity.session import Session
+from numerics.cavity.scaled import Scaled
+from numerics.cavity.session import infinite
 from numerics.costs.cost import GIGABYTE, Cost
 from numerics.machine import memory
 from numerics.network import Network
 from numerics.problem import Problem
+from numerics.unit.population import gaussian
 
 FEW = 256  # draws that are timed
 SWEEPS = 30.0  # of all draws in a solve with errors, typically: of the solution, and of its batches together
@@ -27,10 +29,9 @@ def estimate_cavity(net: Network, shape: tuple[int, ...], outputs: int, draws: i
     X, y = rng.standard_normal(shape), rng.standard_normal((shape[0], outputs))
     problem = Problem(net, X, y, 1.0)
     count = default_draws(problem) if draws is None else draws
-    session = Session(problem, count, 0, 1.0, 1)
-    need = peak_memory(session)
-    few = Session(problem, FEW, 0, 1.0, 1)
-    seconds, fixed = _sweep(few)
+    scaled = Scaled(problem)
+    need = peak_memory(scaled, count)
+    seconds, fixed = _sweep(scaled)
     each = fixed + seconds * max(count / FEW, 1.0)
     left = memory.available()
     return Cost(
@@ -43,10 +44,11 @@ def estimate_cavity(net: Network, shape: tuple[int, ...], outputs: int, draws: i
     )
 
 
-def _sweep(session: Session) -> tuple[float, float]:
-    """Seconds over the session's draws, and of the n x n work beside them."""
-    found = session.infinite()
-    at, functional = found.descent.at, found.functional
+def _sweep(scaled: Scaled) -> tuple[float, float]:
+    """Seconds over few draws, and of the n x n work beside them."""
+    size = scaled.hidden.size
+    found = infinite(scaled, gaussian(scaled.hidden, FEW, np.eye(size), 0))
+    at, functional = found.at, found.functional
     began = time.perf_counter()
     H = np.linalg.inv(at.K).astype(np.float64)
     fixed = time.perf_counter() - began

@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 MEMORY = 4
 INEXACT = 0.05  # of the residual: how far eps is from its maximum at most
 PATIENCE = 40  # sweeps that may gain nothing
+TRIAL, HOPELESS = 6, 0.2  # sweeps after which a residual is too large, where what draws owe is taken off
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,8 @@ def _descend(functional: Functional, K: Array, eps: Array, tol: float, max_iter:
             return Descent(here, Status.CONVERGED, count)
         if count == max_iter:
             break
+        if functional.own and count == TRIAL and best.residual > HOPELESS:
+            return Descent(best, Status.STALLED, count)
         aim = max(0.3 * tol, INEXACT * min(1.0, best.residual))
         there = None
         for proposal in history.proposals(here):

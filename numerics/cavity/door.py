@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import checks
-from numerics.cavity.session import MORE, Session
+from numerics.cavity.scaled import Scaled
+from numerics.cavity.session import MOST, Session
 from numerics.cavity.solution import CavitySolution
 from numerics.cavity.summary import RARE, rare_units
 from numerics.costs.cost import NotEnoughMemory
@@ -67,7 +68,7 @@ def solve_cavity(
     count = default_draws(problem) if draws is None else checks.count(draws, "draws")
     session = Session(problem, count, seed, tol, max_iter)
     if check_memory:
-        _refuse_what_does_not_fit(session)
+        _refuse_what_does_not_fit(session.scaled, session.draws)
     found: dict[int, CavitySolution] = {}
 
     def path() -> Path:
@@ -91,22 +92,23 @@ def _along(session: Session, widths: Sequence[float]) -> Iterator[tuple[int, Cav
         yield position, CavitySolution.of(session, widths[position])
 
 
-def peak_memory(session: Session) -> float:
+def peak_memory(scaled: Scaled, draws: int) -> float:
     """Bytes of a solve."""
-    size, draws = session.hidden.slots * len(session.y), MORE * session.draws
-    per_draw = 5 * size**2 + 4 * size + 2 * session.hidden.size
+    hidden = scaled.hidden
+    size, most = hidden.slots * len(scaled.y), MOST * draws
+    per_draw = 5 * size**2 + 4 * size + 2 * hidden.size
     squares = SQUARES + EACH * (BATCHES + 1)
-    kept = min(KEPT, 8.0 * draws * session.hidden.slots * session.hidden.samples)
-    return 8.0 * (squares * session.y.size**2 + draws * per_draw) + kept + 3e8
+    kept = min(KEPT, 8.0 * most * hidden.slots * hidden.samples)
+    return 8.0 * (squares * scaled.y.size**2 + most * per_draw) + kept + 3e8
 
 
-def _refuse_what_does_not_fit(session: Session) -> None:
+def _refuse_what_does_not_fit(scaled: Scaled, draws: int) -> None:
     left = memory.available()
-    outputs, n = session.y.shape
-    need = peak_memory(session)
+    outputs, n = scaled.y.shape
+    need = peak_memory(scaled, draws)
     if left is not None and need > left:
         raise NotEnoughMemory(
-            f"{session.draws} draws of units with {session.hidden.slots * outputs} readout weights on {n} "
+            f"{draws} draws of units with {scaled.hidden.slots * outputs} readout weights on {n} "
             f"data take about {need / 1e9:.3g} GB, but {left / 1e9:.3g} GB are available; give fewer draws=, "
             "or try all the same with check_memory=False"
         )

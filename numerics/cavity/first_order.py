@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
-from numerics.cavity.session import Session
+from numerics.cavity.scaled import Scaled
 from numerics.network import Network
 from numerics.problem import Problem
 from numerics.unit.population import BATCHES, Population, gaussian
@@ -83,11 +83,14 @@ def exact_first_order(
         For networks with several hidden layers, and bad arguments.
     """
     problem = Problem.of(net, X, y, noise_variance)
-    session = Session(problem, checks.count(draws, "draws"), seed, 1.0, 1)
-    population = gaussian(session.hidden, session.draws, np.eye(session.hidden.size), seed)
-    Q = session.kernel(np.eye(session.hidden.size))
-    G: Array = np.linalg.inv(session.S + Q).astype(np.float64)
-    eps: Array = (session.y @ G).astype(np.float64)
+    draws = checks.count(draws, "draws", least=4 * BATCHES)
+    seed = checks.count(seed, "seed", least=0)
+    scaled = Scaled(problem)
+    prior = np.eye(scaled.hidden.size)
+    population = gaussian(scaled.hidden, draws, prior, seed)
+    Q = scaled.kernel(prior)
+    G: Array = np.linalg.inv(scaled.S + Q).astype(np.float64)
+    eps: Array = (scaled.y @ G).astype(np.float64)
     size, norm2 = problem.input_shape[1], problem.target_norm2
     terms = _terms(population, Q, G, eps)
     alpha = (terms.alpha - _explained(terms.alpha, _controls(population, G, eps))) / norm2
@@ -98,7 +101,7 @@ def exact_first_order(
     )
     root = math.sqrt(BATCHES)
     return ExactFirstOrder(
-        float(np.sum(eps * session.y)) / norm2,
+        float(np.sum(eps * scaled.y)) / norm2,
         float(batches.mean()),
         float(batches.std(ddof=1)) / root,
         overlap.mean(axis=0),

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lapack
 
+from numerics.unit.control import Control
 from numerics.unit.fields import Pull, Readouts, mean_output, weighted
 from numerics.unit.own import Averages
 from numerics.unit.population import Population
@@ -52,12 +53,10 @@ class Functional:
         In units of the noise.
     width : float
         C.
-    noise_p, noise_q : (n, n) arrays
-        S_p and S_q, the same for every output.
-    control : (float, float)
-        Shares of a control variate in them.
-    drawn : (n, n) array or None
-        The average of sum_i phi_i phi_i^T over the draws as they are, where it is known.
+    S : (n, n) array
+        1 + s s^T, the same for every output.
+    control : Control, optional
+        What it adds to S_p and S_q.
     own : bool
         Whether what the draws owe to themselves is taken off (`numerics.unit.own`), which takes draws that
         the fields have not moved.
@@ -66,10 +65,8 @@ class Functional:
     population: Population
     y: Array
     width: float
-    noise_p: Array
-    noise_q: Array
-    control: tuple[float, float] = (0.0, 0.0)
-    drawn: Array | None = None
+    S: Array
+    control: Control | None = None
     own: bool = False
 
     @property
@@ -85,10 +82,20 @@ class Functional:
         """Of F, relative to its size or to the number of data."""
         return ROUNDED_SINGLE if self.population.single else ROUNDED
 
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Of the control variate, in S_p and in S_q."""
+        return (0.0, 0.0) if self.control is None else (self.control.p, self.control.q)
+
+    @cached_property
+    def S_p(self) -> Array:
+        """(n, n), the same for every output."""
+        return self.S if self.control is None else self.S + self.control.p * self.control.missed
+
     @cached_property
     def S_q(self) -> Array:
-        """(D n, D n)."""
-        return np.kron(np.eye(self.outputs), self.noise_q).astype(np.float64)
+        """(n, n), the same for every output."""
+        return self.S if self.control is None else self.S + self.control.q * self.control.missed
 
     def readouts(self, H: Array) -> Readouts:
         return Readouts.of(self.population, H.reshape(*self.y.shape, *self.y.shape), self.width)
@@ -98,18 +105,18 @@ class Functional:
 
     def averages(self, readouts: Readouts, pull: Pull) -> Averages:
         if self.own:
-            return Averages.without_own(readouts, pull, self.width, self.control)
+            return Averages.without_own(readouts, pull, self.width, self.shares)
         return Averages.plain(readouts, pull, self.width)
 
     def concave_part(self, pull: Pull, eps: Array, source: Array | None = None) -> float:
         """What of F depends on eps; of what the draws owe to themselves a linear part, of slope `source`."""
-        quadratic = np.sum(eps * (eps @ self.noise_p))
+        quadratic = np.sum(eps * (eps @ self.S_p))
         y = self.y if source is None else self.y + source
         return float(-self.width * pull.log_z + np.sum(y * eps) - 0.5 * quadratic)
 
     def slope(self, pull: Pull, eps: Array, source: Array | None = None) -> Array:
         """Its slope, (D, n): what y = (S_p + Q_p) eps leaves."""
-        left = self.y - eps @ self.noise_p - pull.mean_output
+        left = self.y - eps @ self.S_p - pull.mean_output
         return left if source is None else left + source
 
     def source(self, pull: Pull, averages: Averages) -> Array | None:
@@ -121,7 +128,7 @@ class Functional:
     def complexity(self, H: Array, logdet_K: float) -> float:
         """What of F depends on H alone, given log det H^{-1}."""
         trace = sum(
-            float(np.sum(self.noise_q * H.reshape(*self.y.shape, *self.y.shape)[d, :, d]))
+            float(np.sum(self.S_q * H.reshape(*self.y.shape, *self.y.shape)[d, :, d]))
             for d in range(self.outputs)
         )
         return 0.5 * (logdet_K + trace - self.size)
@@ -136,7 +143,9 @@ class Functional:
 
     def covariance(self, averages: Averages) -> Array:
         """S_q + Q_q."""
-        return self.S_q + weighted(self.population, averages.moment, self.outputs, self.drawn)
+        drawn = None if self.control is None else self.control.drawn
+        Q = weighted(self.population, averages.moment, self.outputs, drawn)
+        return Q + np.kron(np.eye(self.outputs), self.S_q)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
-from numerics.cavity.session import Found, mean_square
+from numerics.cavity.attempts import Found
 from numerics.gaussian.theory import Theory
 from numerics.problem import Problem
 from numerics.solutions.predictive import JointLaw, warn_of_lost_variances
+from numerics.unit.control import Control, mean_square
 from numerics.unit.fields import mean_output, weighted
 from numerics.unit.hidden import Hidden, gaussian_kernel
 
@@ -38,7 +39,7 @@ class Predictor:
 
     def mean(self, X: Array) -> Array:
         """f_bar, (m, D)."""
-        return np.concatenate([self._mean(chunk) for chunk in _chunks(X)])
+        return np.concatenate([self._mean(chunk, self._beside(chunk)[0]) for chunk in _chunks(X)])
 
     def law(self, X: Array) -> JointLaw:
         """Mean and full covariance."""
@@ -59,7 +60,7 @@ class Predictor:
         """(m, m): the mean kernel of the readout over the unit's law, the output's bias included."""
         inputs, units = self.equations.pixel_major(X), np.ones(len(X))
         population = replace(self.found.population, hidden=Hidden.of(self.equations, inputs, units), _kept={})
-        weights = self.found.descent.at.averages.weights
+        weights = self.found.at.averages.weights
 
         def work(span: slice, phi: Floats) -> Floats:
             rows = phi.reshape(-1, len(X))
@@ -72,22 +73,22 @@ class Predictor:
             Q += exact - mean_square(population)
         return Q + self.problem.net.bias_variance
 
-    def _mean(self, X: Array) -> Array:
-        at, m = self.found.descent.at, len(X)
+    def _mean(self, X: Array, beside: Array) -> Array:
+        at, m = self.found.at, len(X)
         hidden = Hidden.of(self.equations, self.equations.pixel_major(X), np.ones(m))
         population = replace(self.found.population, hidden=hidden, _kept={})
-
         total = mean_output(population, at.averages.outputs)
-        return total.T + self._shared(X, self.found.control[0])[:m, m:] @ at.eps.T
+        return total.T + beside[:m, m:] @ at.eps.T
 
     def _law(self, X: Array) -> tuple[JointLaw, Array]:
         """The law at X, and what rounding may have done to the variances (m,)."""
-        at, m = self.found.descent.at, len(X)
+        at, m = self.found.at, len(X)
         outputs, n = at.eps.shape
         hidden = Hidden.of(self.equations, *self._together(X))
         population = replace(self.found.population, hidden=hidden, _kept={})
+        response, fluctuation = self._beside(X)
         Q = weighted(population, at.averages.moment, outputs)
-        Q += np.kron(np.eye(outputs), self._shared(X, self.found.control[1]))
+        Q += np.kron(np.eye(outputs), fluctuation)
         Q = Q.reshape(outputs, m + n, outputs, m + n)
         cross = Q[:, :m, :, m:].reshape(outputs * m, outputs * n)
         own = Q[:, :m, :, :m].reshape(outputs * m, outputs * m)
@@ -97,19 +98,23 @@ class Predictor:
         C = (C + C.T) / 2
         rounding = np.finfo(np.float32 if population.single else np.float64).eps
         lost = float(rounding) * np.diagonal(own).reshape(outputs, m).max(axis=0) * math.sqrt(n)
-        return JointLaw(self._mean(X), C.reshape(outputs, m, outputs, m)), lost
+        return JointLaw(self._mean(X, response), C.reshape(outputs, m, outputs, m)), lost
 
-    def _shared(self, X: Array, control: float) -> Array:
-        """What every output's kernel has beside the draws', (m + n, m + n): its bias, control variates."""
+    def _beside(self, X: Array) -> tuple[Array, Array]:
+        """What Q_p and Q_q of every output have beside the draws', (m + n, m + n): its bias, and the control
+        variate."""
         inputs, units = self._together(X)
         bias = math.sqrt(self.problem.net.bias_variance) / units
         shared = np.multiply.outer(bias, bias)
-        covariance = self.found.population.covariance
-        if control == 0.0 or covariance is None:
-            return shared
+        control, drawn_from = self.found.functional.control, self.found.population.covariance
+        if control is None or drawn_from is None:
+            return shared, shared
         hidden = Hidden.of(self.equations, inputs, units)
-        drawn = mean_square(replace(self.found.population, hidden=hidden, _kept={}))
-        return shared + control * (gaussian_kernel(self.equations, inputs, covariance, units) - drawn)
+        population = replace(self.found.population, hidden=hidden, _kept={})
+        here = Control.of(
+            population, gaussian_kernel(self.equations, inputs, drawn_from, units), control.p, control.q
+        )
+        return shared + here.p * here.missed, shared + here.q * here.missed
 
     def _together(self, X: Array) -> tuple[Array, Array]:
         """Test inputs and observed training inputs, (P, m + n, r), and the units of their features."""

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from numerics import checks
 from numerics.cavity import archive, summary
+from numerics.cavity.attempts import Found
 from numerics.cavity.prediction import Predictor
-from numerics.cavity.session import Found, Session
+from numerics.cavity.session import Session
 from numerics.cavity.unit_law import UnitLaw
 from numerics.gaussian.theory import Theory
 from numerics.network import Widths
@@ -49,8 +50,8 @@ class CavitySolution(Predictive):
 
     @classmethod
     def of(cls, session: Session, width: float) -> CavitySolution:
-        found = session.infinite() if math.isinf(width) else session.at(width)
-        return cls(session.problem.with_widths(width), session.theory, found.kept())
+        scaled = session.scaled
+        return cls(scaled.problem.with_widths(width), scaled.theory, session.at(width).kept())
 
     def save(self, path: str | Path) -> None:
         """Write to an .npz, data and draws included; `numerics.load` reads it."""
@@ -77,7 +78,7 @@ class CavitySolution(Predictive):
     @property
     def residual(self) -> float:
         """As in `numerics.cavity.functional.Sweep`, recomputed at the returned state, at its own draws."""
-        return self.found.descent.at.residual
+        return self.found.at.residual
 
     @property
     def gradients(self) -> int:
@@ -199,7 +200,7 @@ class CavitySolution(Predictive):
         Where a rare kind of unit, of which the network has less than one, carries much of the output, the
         field that a unit sees is not Gaussian, and the theory ends.
         """
-        pull = self.found.descent.at.pull
+        pull = self.found.at.pull
         square = np.sum(pull.gain**2, axis=(1, 2))
         order = np.argsort(-square, kind="stable")
         weights, square = pull.weights[order], square[order]
@@ -216,10 +217,10 @@ class CavitySolution(Predictive):
     @cached_property
     def unit_law(self) -> UnitLaw:
         """The law of one unit's weights, and of its readout."""
-        population, pull = self.found.population, self.found.descent.at.pull
+        population, pull = self.found.population, self.found.at.pull
         size, width = self.problem.input_shape[1], self.problem.net.width
         W = population.Z * np.sqrt(self.equations.prior_variance)
-        weights = np.maximum(self.found.descent.at.averages.weights, 0.0)
+        weights = np.maximum(self.found.at.averages.weights, 0.0)
         weights = weights / weights.sum()
         readout_std = math.sqrt(self.problem.net.readout_variance / self.problem.readout_fan_in)
         mean = readout_std * pull.gain / math.sqrt(width)
@@ -231,7 +232,7 @@ class CavitySolution(Predictive):
             W[:, size] if W.shape[1] > size else None,
             weights,
             mean,
-            self.found.descent.at.readouts.inverse,
+            self.found.at.readouts.inverse,
             math.sqrt(self.equations.prior_variance[0]),
             readout_std,
             self.problem.one_output,
@@ -295,20 +296,20 @@ class CavitySolution(Predictive):
         return float(np.sum(_eps(found, self._noise_std) * targets)) / self.problem.target_norm2
 
     def _train_error(self, found: Found) -> float:
-        gap = found.descent.at.eps * self._noise_std
+        gap = found.at.eps * self._noise_std
         return float(np.sum(gap**2)) / self.problem.target_norm2
 
     def _free_energy(self, found: Found) -> float:
-        return found.descent.at.F + self.problem.outputs * float(np.sum(np.log(self._noise_std)))
+        return found.at.F + self.problem.outputs * float(np.sum(np.log(self._noise_std)))
 
     def _degrees(self, found: Found) -> float:
-        H = found.descent.at.H
+        H = found.at.H
         return (len(H) - float(np.trace(H))) / self.problem.outputs
 
     def _Sigma(self, found: Found) -> Array:
         """Draws of a Gaussian have its covariance exactly; the average is over what the weights change."""
         size = self.problem.input_shape[1]
-        population, weights = found.population, found.descent.at.averages.weights
+        population, weights = found.population, found.at.averages.weights
         known = np.zeros((population.hidden.size, population.hidden.size))
         if population.covariance is not None:
             known, weights = population.covariance, weights - 1.0 / len(weights)
@@ -321,15 +322,15 @@ class CavitySolution(Predictive):
         if self.equations.odd:
             return np.zeros(size)
         W = (found.population.Z * np.sqrt(self.equations.prior_variance))[:, :size]
-        return found.descent.at.averages.weights @ W
+        return found.at.averages.weights @ W
 
     def _response(self, found: Found) -> Array:
-        at = found.descent.at
+        at = found.at
         return np.einsum("b,bij->ij", at.averages.weights, at.readouts.inverse)
 
     def _fluctuation(self, found: Found) -> Array:
         """-2/C times F's slope in the prior of the readout weights, and one."""
-        at, size = found.descent.at, found.descent.at.readouts.inverse.shape[1]
+        at, size = found.at, found.at.readouts.inverse.shape[1]
         A = np.linalg.inv(at.readouts.inverse)
         gain, outputs = (x.reshape(-1, size) for x in (at.pull.gain, at.averages.outputs))
         b = np.einsum("bij,bj->bi", A, gain)
@@ -385,7 +386,7 @@ class CavitySolution(Predictive):
 
 def _eps(found: Found, noise_std: Array) -> Array:
     """(n, D) over the observed data, in the units of y over the noise variance."""
-    return (found.descent.at.eps / noise_std).T
+    return (found.at.eps / noise_std).T
 
 
 def _spread(values: Any) -> Any:

@@ -9,10 +9,12 @@ from deep_problems import POOLED, small
 from mutants import breaks
 
 from numerics import Problem, cnn, datasets, fcn, solve, solve_path
+from numerics.cavity.attempts import Attempts
 from numerics.cavity.descent import descend
 from numerics.cavity.first_order import _moment, _terms, exact_first_order
 from numerics.cavity.functional import Functional, sweep
 from numerics.cavity.moves import Tilt
+from numerics.cavity.scaled import Scaled
 from numerics.cavity.session import Session
 from numerics.cavity.solution import CavitySolution
 from numerics.machine import parallel
@@ -45,12 +47,12 @@ def problem_of(name, outputs=2):
 def functional_of(name, draws=64, width=None, own=False):
     """F with draws of the prior, and a state off its stationary point."""
     problem = problem_of(name)
-    session = Session(problem, draws, 0, 1e-9, 100)
-    population = gaussian(session.hidden, draws, np.eye(session.hidden.size), 1)
-    functional = session.functional(population, problem.net.width if width is None else width)
+    scaled = Scaled(problem)
+    population = gaussian(scaled.hidden, draws, np.eye(scaled.hidden.size), 1)
+    functional = scaled.functional(population, problem.net.width if width is None else width)
     functional = replace(functional, own=own)
     rng = np.random.default_rng(3)
-    K, eps = session.gaussian_process()
+    K, eps = scaled.gaussian_process()
     L = rng.standard_normal(K.shape)
     return functional, eps * 1.1, np.linalg.inv(K) + 1e-2 * L @ L.T / len(L), rng
 
@@ -94,7 +96,7 @@ def test_the_functional_is_what_is_printed(name):
         A = np.eye(phi.shape[1]) + phi.T @ H @ phi / C
         b = phi.T @ eps.ravel() / math.sqrt(C)
         z.append(math.exp(log_ratio + 0.5 * b @ np.linalg.solve(A, b)) / math.sqrt(np.linalg.det(A)))
-    S = np.kron(np.eye(outputs), functional.noise_p)
+    S = np.kron(np.eye(outputs), functional.S_p)
     flat, y = eps.ravel(), functional.y.ravel()
     expected = (
         -C * math.log(np.mean(z))
@@ -153,10 +155,10 @@ def test_the_equations_are_the_functional_s_stationarity(name):
 @EACH
 def test_a_solution_is_stationary(name):
     problem = problem_of(name)
-    session = Session(problem, 2048, 0, 1e-9, 100)
-    K, eps = session.gaussian_process()
-    population = gaussian(session.hidden, 2048, np.eye(session.hidden.size), 1)
-    functional = session.functional(population, problem.net.width)
+    scaled = Scaled(problem)
+    K, eps = scaled.gaussian_process()
+    population = gaussian(scaled.hidden, 2048, np.eye(scaled.hidden.size), 1)
+    functional = scaled.functional(population, problem.net.width)
     assert functional.own
     found = descend(functional, K, eps, 1e-9, 100)
     assert found.status is Status.CONVERGED
@@ -240,22 +242,22 @@ def test_first_order_in_the_width():
     """d alpha/d(1/C) from the four-point function of one unit, at the same draws: Q_p moves by the tilt and
     by A^{-1} = 1 - X. (The network's own first order has -eps.Q G Q.eps besides, the self-term.)"""
     problem = problem_of("a weight per pixel", outputs=1)
-    session = Session(problem, 512, 0, 1e-9, 100)
-    population = gaussian(session.hidden, 512, np.eye(session.hidden.size), 1)
+    scaled = Scaled(problem)
+    population = gaussian(scaled.hidden, 512, np.eye(scaled.hidden.size), 1)
     population = replace(population, log_ratio=np.zeros(512), _kept={})
     phi = population.hidden.features(population.Z)
     q = np.einsum("bin,bik->bnk", phi, phi)
     Q = q.mean(axis=0)
-    y = session.y[0]
-    G = np.linalg.inv(session.S + Q)
+    y = scaled.y[0]
+    G = np.linalg.inv(scaled.S + Q)
     eps = G @ y
     s = np.einsum("n,bnk,k->b", eps, q, eps)
     t = np.einsum("nk,bnk->b", G, q)
     slope = -0.5 * np.mean((s - s.mean()) * (s - t - (s - t).mean()))
     slope += np.mean(np.einsum("n,bnk,kl,blm,m->b", eps, q, G, q, eps, optimize=True))
     width = 1e5
-    functional = replace(session.functional(population, width), own=False)
-    found = descend(functional, session.S + Q, eps[None], 1e-12, 20)
+    functional = replace(scaled.functional(population, width), own=False)
+    found = descend(functional, scaled.S + Q, eps[None], 1e-12, 20)
     change = (found.at.eps[0] - eps) @ y * width
     assert change == pytest.approx(slope, rel=1e-3)
     terms = _terms(population, Q, G, eps[None])
@@ -271,11 +273,11 @@ def test_the_public_first_order_has_exact_means_and_errors():
     problem = problem_of("a weight per pixel", outputs=1)
     found = exact_first_order(problem, draws=8192)
     # controls have mean zero: without them the same slope, less sharply
-    session = Session(problem, 8192, 0, 1.0, 1)
-    population = gaussian(session.hidden, 8192, np.eye(session.hidden.size), 0)
-    Q = session.kernel(np.eye(session.hidden.size))
-    G = np.linalg.inv(session.S + Q)
-    plain = _terms(population, Q, G, session.y @ G)
+    scaled = Scaled(problem)
+    population = gaussian(scaled.hidden, 8192, np.eye(scaled.hidden.size), 0)
+    Q = scaled.kernel(np.eye(scaled.hidden.size))
+    G = np.linalg.inv(scaled.S + Q)
+    plain = _terms(population, Q, G, scaled.y @ G)
     batches = (plain.alpha.reshape(8, -1).mean(axis=1) + plain.known) / problem.target_norm2
     error = batches.std(ddof=1) / math.sqrt(8)
     assert found.alpha_error < error
@@ -333,7 +335,7 @@ def test_moving_draws_lead_to_where_fixed_ones_do(monkeypatch):
     problem = problem_of("dense with biases", outputs=1)
     fixed = solve(problem, theory="cavity", draws=4096)
     assert fixed.method == "gaussian"
-    monkeypatch.setattr("numerics.cavity.session.ENOUGH", 2.0)
+    monkeypatch.setattr("numerics.cavity.ladder.ENOUGH", 2.0)
     moved = solve(problem, theory="cavity", draws=4096)
     assert moved.method == "moved"
     assert moved.effective_sample > 0.9 * moved.draws
@@ -341,8 +343,8 @@ def test_moving_draws_lead_to_where_fixed_ones_do(monkeypatch):
         error = math.hypot(fixed.errors[name], moved.errors[name])
         assert getattr(moved, name) == pytest.approx(getattr(fixed, name), abs=6 * error)
     assert moved.free_energy == pytest.approx(fixed.free_energy, abs=0.1)
-    assert moved.found.functional.value(moved.found.descent.at.eps, moved.found.descent.at.H) == (
-        pytest.approx(moved.found.descent.at.F, rel=1e-10)
+    assert moved.found.functional.value(moved.found.at.eps, moved.found.at.H) == (
+        pytest.approx(moved.found.at.F, rel=1e-10)
     )
 
 
@@ -373,14 +375,14 @@ def test_a_seed_repeats_bit_by_bit():
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_a_draw_so_unlikely_that_its_weight_is_zero_counts_for_nothing(name, outputs):
     problem = problem_of(name, outputs)
-    session = Session(problem, 64, 0, 1e-9, 100)
-    population = gaussian(session.hidden, 64, np.eye(session.hidden.size), 1)
-    K, eps = session.gaussian_process()
+    scaled = Scaled(problem)
+    population = gaussian(scaled.hidden, 64, np.eye(scaled.hidden.size), 1)
+    K, eps = scaled.gaussian_process()
     found = []
     for position in (0, 63):  # whichever it is
         log_ratio = population.log_ratio.copy()
         log_ratio[position] = -1e4
-        functional = session.functional(replace(population, log_ratio=log_ratio), 20.0)
+        functional = scaled.functional(replace(population, log_ratio=log_ratio), 20.0)
         readouts = functional.readouts(np.linalg.inv(K))
         pull = functional.pull(readouts, eps)
         assert pull.weights[position] == 0
@@ -432,13 +434,14 @@ def test_a_large_problem_is_solved_in_single_precision_unless_the_tolerance_rule
     fast, exact = (each.at(40.0) for each in session)
     assert fast.population.single
     assert not exact.population.single
-    assert fast.descent.at.residual <= 1e-5
-    np.testing.assert_allclose(fast.descent.at.eps, exact.descent.at.eps, rtol=0, atol=1e-4)
-    assert pytest.approx(exact.descent.at.F, rel=1e-6) == fast.descent.at.F
+    assert fast.at.residual <= 1e-5
+    np.testing.assert_allclose(fast.at.eps, exact.at.eps, rtol=0, atol=1e-4)
+    assert pytest.approx(exact.at.F, rel=1e-6) == fast.at.F
     # at a noise so small that single precision would be felt
-    steep = Session(Problem(cnn(40), data.X, data.y, 1e-4), 8192, 0, 1e-5, 2)
+    steep = Scaled(Problem(cnn(40), data.X, data.y, 1e-6))
     K, eps = steep.gaussian_process()
-    assert not steep._from_gaussian(40.0, K, eps, np.eye(16), 8192, 1e-5, 0).population.single
+    found = Attempts(steep, 0, 2).rough(40.0, K, eps, np.eye(16), 8192, 0)
+    assert not found.population.single
 
 
 def test_learned_directions_are_told_from_the_noise_of_the_draws():
@@ -465,13 +468,13 @@ def test_learned_directions_are_told_from_the_noise_of_the_draws():
 def test_draws_of_equal_variances_do_not_depend_on_rounding(learned):
     """One direction learned, or none, wherever it points: the covariance asked for, along axes that a change
     in the last digits leaves where they are."""
-    session = Session(Problem(fcn(5), np.eye(6), np.ones(6), 0.1), 64, 0, 1.0, 1)
+    scaled = Scaled(Problem(fcn(5), np.eye(6), np.ones(6), 0.1))
     u = np.array(learned) / max(np.linalg.norm(learned), 1.0)
     covariance = 0.9 * np.eye(6) + np.multiply.outer(u, u)
-    one = gaussian(session.hidden, 16384, covariance, 3)
+    one = gaussian(scaled.hidden, 16384, covariance, 3)
     np.testing.assert_allclose(one.Z.T @ one.Z / len(one), covariance, atol=0.02)  # quasi-random draws
     noise = 1e-15 * np.random.default_rng(0).standard_normal((6, 6))
-    two = gaussian(session.hidden, 16384, covariance + noise + noise.T, 3)
+    two = gaussian(scaled.hidden, 16384, covariance + noise + noise.T, 3)
     np.testing.assert_allclose(two.Z, one.Z, atol=1e-10)
 
 
@@ -517,15 +520,15 @@ def test_finite_fan_in_is_the_closure_of_these_fields(name, outputs):
     """With A replaced by its mean and a law that does not tilt, the same functions give p^{-1} = E A and
     q = p + p E[b b^T] p, at the p and q that the readout law finds for the kernel of the same draws."""
     problem = problem_of(name, outputs)
-    session = Session(problem, 256, 0, 1e-9, 100)
-    population = gaussian(session.hidden, 256, np.eye(session.hidden.size), 1)
+    scaled = Scaled(problem)
+    population = gaussian(scaled.hidden, 256, np.eye(scaled.hidden.size), 1)
     (phi,) = (features for _, features in population.features())
     draws, slots, n = phi.shape
     G = np.einsum("bim,bjn->ijmn", phi, phi) / draws
     width = problem.net.width
     bias = problem.net.bias_variance
     noise = NoiseRoot(problem.noise_variance[problem.observed], bias)
-    std = session.noise_std
+    std = scaled.noise_std
     plain = np.multiply.outer(std, std)  # features are in units of the noise
     flat = [noise.inward(G[i, j] * plain).ravel() for i, j in np.ndindex(slots, slots)]
     blocks = Grid(np.array(flat), slots, n, outputs)

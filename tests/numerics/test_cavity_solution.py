@@ -48,15 +48,15 @@ def learned():
 )
 @breaks(
     "numerics/cavity/prediction.py",
-    "self._shared(X, self.found.control[0])",
-    "self._shared(X, self.found.control[1])",
+    "shared + here.p * here.missed",
+    "shared + here.q * here.missed",
     "control of the second moment in the mean",
     case="dense gelu units",
 )
 @breaks(
     "numerics/cavity/prediction.py",
-    "self._shared(X, self.found.control[1]))",
-    "self._shared(X, self.found.control[0]))",
+    "shared + here.q * here.missed",
+    "shared + here.p * here.missed",
     "control of the response in the covariance",
     case="dense gelu units",
 )
@@ -79,7 +79,7 @@ def test_the_training_inputs_are_predicted_as_the_fields_say(name):
     np.testing.assert_allclose(sol.f_bar, sol.predict(problem.X), atol=1e-12)
     law = sol._output_law(problem.inputs[seen])
     n = int(seen.sum())
-    H = np.linalg.inv(sol.found.descent.at.target).reshape(2, n, 2, n)
+    H = np.linalg.inv(sol.found.at.target).reshape(2, n, 2, n)
     std = np.sqrt(noise[:, 0])
     for d in range(2):
         for e in range(2):
@@ -248,7 +248,7 @@ def test_a_solution_survives_a_file(learned, tmp_path):
 
 @pytest.mark.filterwarnings("ignore::numerics.RareUnits")
 def test_files_of_the_gaussian_process_and_of_moved_draws(tmp_path, monkeypatch):
-    monkeypatch.setattr("numerics.cavity.session.ENOUGH", 2.0)
+    monkeypatch.setattr("numerics.cavity.ladder.ENOUGH", 2.0)
     X, y = small(False, outputs=1)
     noise = np.linspace(0.05, 0.2, len(X))
     noise[2] = np.inf

@@ -11,7 +11,7 @@ from scipy.linalg import sqrtm
 
 from numerics import Problem, cnn, fcn
 from numerics.cavity.descent import descend
-from numerics.cavity.session import Session
+from numerics.cavity.scaled import Scaled
 from numerics.solving.outcome import Status
 from numerics.unit.fields import weighted
 from numerics.unit.own import _own_terms
@@ -30,10 +30,10 @@ DRAWS = 64
 def functional_of(name, control, draws=DRAWS, seed=1):
     net, flat, outputs = NETWORKS[name]
     X, y = small(flat, outputs=outputs)
-    session = Session(Problem(net, X, y, 0.08), draws, 0, 1e-9, 100)
-    population = gaussian(session.hidden, draws, 1.2 * np.eye(session.hidden.size), seed)
-    K, eps = session.gaussian_process()
-    return session.functional(population, net.width, control), np.linalg.inv(K), 1.1 * eps
+    scaled = Scaled(Problem(net, X, y, 0.08))
+    population = gaussian(scaled.hidden, draws, 1.2 * np.eye(scaled.hidden.size), seed)
+    K, eps = scaled.gaussian_process()
+    return scaled.functional(population, net.width, control), np.linalg.inv(K), 1.1 * eps
 
 
 @breaks(OWN, "X = 0.5 * (", "X = 0.25 * (", "half of what is owed", case="alone-dense")
@@ -117,7 +117,7 @@ def test_moments_that_are_not_positive_are_made_so_and_back():
     assert np.linalg.eigvalsh(moment).min() < 0
     phi = functional.population.hidden.features(functional.population.Z)
     expected = np.einsum("bin,bij,bjk->nk", phi, moment, phi, optimize=True)
-    for drawn in (None, functional.drawn):
+    for drawn in (None, functional.control.drawn):
         found = weighted(functional.population, moment, 1, drawn)
         np.testing.assert_allclose(found, expected, atol=1e-10 * np.abs(expected).max())
 
@@ -127,15 +127,15 @@ def test_few_draws_are_off_by_their_noise_alone():
     rng = np.random.default_rng(0)
     X, w = rng.standard_normal((60, 6)), rng.standard_normal(6)
     y = X @ w / np.linalg.norm(w)
-    session = Session(Problem(fcn(100), X, y, 0.1), 64, 0, 1e-8, 200)
-    K, eps = session.gaussian_process()
+    scaled = Scaled(Problem(fcn(100), X, y, 0.1))
+    K, eps = scaled.gaussian_process()
 
     def found(draws, seed, own):
-        population = gaussian(session.hidden, draws, np.eye(6), seed)
-        functional = replace(session.functional(population, 100.0), own=own)
+        population = gaussian(scaled.hidden, draws, np.eye(6), seed)
+        functional = replace(scaled.functional(population, 100.0), own=own)
         outcome = descend(functional, K, eps, 1e-6, 200)
         assert outcome.status is Status.CONVERGED
-        alpha = float(np.sum(outcome.at.eps * session.y)) / float(np.sum(session.y**2))
+        alpha = float(np.sum(outcome.at.eps * scaled.y)) / float(np.sum(scaled.y**2))
         return alpha, outcome.at.F
 
     exact = np.array(found(65536, 1, True))
