@@ -132,7 +132,7 @@ def trust(result: Comparison) -> Iterator[str]:
         found = sol.validity
         yield (
             f"C = {sol.width:g}: the response of the readout's weights {percent(found.fan_in[0])} of alpha, "
-            f"the exact law of a unit {percent(found.units[0])}, its excess kurtosis "
+            f"the exact law of a unit {percent(found.units[0], found.units_error[0])}, its excess kurtosis "
             f"{found.excess_kurtosis:+.2f}; {found.advice}"
         )
 

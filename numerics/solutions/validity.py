@@ -26,11 +26,12 @@ from numerics.readout_laws.fan_in_terms import FanInTerm
 from numerics.readout_laws.law import DataTerm
 from numerics.unit.fields import Pull, Readouts
 from numerics.unit.hidden import Hidden
-from numerics.unit.population import Population, gaussian
+from numerics.unit.population import BATCHES, Population, gaussian
 
 Array = NDArray[np.float64]
 
-DRAWS = 2048
+LEAST_DRAWS = 4096
+DRAWS_PER_DATUM = 64  # and slot of the readout
 VISIBLE = 0.02  # of alpha or l_*: what a theory may leave out without a word
 LARGEST = 0.5  # cost that is told as a number
 LIGHT = 0.1  # load below which nothing is looked for in deep networks
@@ -74,6 +75,8 @@ class Validity:
         Of that, what matrices over pixels and outputs add to numbers; NaN where there is one, or too many.
     units : (float, float)
         The exact law of one unit, on top; NaN of deep networks.
+    units_error : (float, float)
+        Monte Carlo errors of `units`.
     excess_kurtosis : float
         Of a unit's weights along that direction, in that law; 0 of a Gaussian.
     worth : float
@@ -86,6 +89,7 @@ class Validity:
     fan_in: tuple[float, float]
     pixels: tuple[float, float]
     units: tuple[float, float]
+    units_error: tuple[float, float]
     excess_kurtosis: float
     worth: float
 
@@ -122,22 +126,25 @@ class Validity:
         if self.hidden_loads:
             lines[0] += f", of the layers below {', '.join(f'{load:.3g}' for load in self.hidden_loads)}"
         there = "" if self.theory == "mean_field" else " (which this theory has)"
-        for name, costs in (
-            (f"response of the readout's weights{there}", self.fan_in),
-            ("of that, matrices for numbers", self.pixels),
-            ("exact law of a unit", self.units),
+        exact = (0.0, 0.0)
+        for name, costs, errors in (
+            (f"response of the readout's weights{there}", self.fan_in, exact),
+            ("of that, matrices for numbers", self.pixels, exact),
+            ("exact law of a unit", self.units, self.units_error),
         ):
             if math.isfinite(costs[0]):
-                learned = f", {percent(costs[1])} of l_*" if math.isfinite(costs[1]) else ""
-                lines.append(f"{name}: {percent(costs[0])} of alpha{learned}")
+                learned = f", {percent(costs[1], errors[1])} of l_*" if math.isfinite(costs[1]) else ""
+                lines.append(f"{name}: {percent(costs[0], errors[0])} of alpha{learned}")
         if math.isfinite(self.excess_kurtosis):
             lines.append(f"excess kurtosis along the top direction {self.excess_kurtosis:+.2f}")
         return "\n".join([*lines, self.advice])
 
 
-def percent(cost: float) -> str:
+def percent(cost: float, error: float = 0.0) -> str:
     """A cost in words; putting an effect in once is no estimate of large ones."""
-    return f"{100 * cost:+.1f} %" if abs(cost) <= LARGEST else f"more than {100 * LARGEST:g} %"
+    if abs(cost) > LARGEST:
+        return f"more than {100 * LARGEST:g} %"
+    return f"{100 * cost:+.1f}{f' +- {100 * error:.1f}' if error else ''} %"
 
 
 def validity(sol: Solved) -> Validity:
@@ -156,11 +163,12 @@ def validity(sol: Solved) -> Validity:
     if pixels > 1 and not large:
         number = LAWS["scalar_fan_in"].at(readout, kernel, problem, widths)
         between = _change(sol, layers[-1], number, best)
-    kurtosis, worth, units = math.nan, math.nan, nothing
+    kurtosis, worth, units, errors = math.nan, math.nan, nothing, nothing
     if len(layers) == 1 and isinstance(best, FanInTerm):
-        kurtosis, worth, units = _unit(sol, layers[0], best)
+        kurtosis, worth, units, errors = _unit(sol, layers[0], best)
         if sol.theory == "mean_field":  # the unit's law in a field of finite fan-in has that effect too
             units = (units[0], (1.0 + units[1]) / (1.0 + fan_in[1]) - 1.0)
+            errors = (errors[0], errors[1] / (1.0 + fan_in[1]))
     return Validity(
         theory=sol.theory,
         readout_load=sol.readout_load,
@@ -171,6 +179,7 @@ def validity(sol: Solved) -> Validity:
         fan_in=fan_in,
         pixels=between,
         units=units,
+        units_error=errors,
         excess_kurtosis=kurtosis,
         worth=worth,
     )
@@ -198,33 +207,71 @@ def _top(Sigma: Array, prior: Array) -> Array:
     return np.linalg.eigh(Sigma / np.multiply.outer(std, std))[1][:, -1] / std
 
 
-def _unit(sol: Solved, layer: Layer, term: FanInTerm) -> tuple[float, float, tuple[float, float]]:
-    """Excess kurtosis, what the draws are worth, and what one unit's exact law would change: against the
-    Gaussian's averages by the very same draws, so that what these miss drops out."""
+def _unit(
+    sol: Solved, layer: Layer, term: FanInTerm
+) -> tuple[float, float, tuple[float, float], tuple[float, float]]:
+    """Excess kurtosis, what the draws are worth, what one unit's exact law would change, and the error."""
     problem, equations = sol.problem, sol.equations
     seen, prior = problem.observed, np.sqrt(equations.prior_variance)
     std = np.sqrt(problem.noise_variance[seen])
     hidden = Hidden.of(equations, equations.X[:, seen], std)
     population = _drawn(hidden, layer, prior)
-    eps = np.ascontiguousarray((term.summary.eps[seen] * std[:, None]).T)
-    outputs, n = eps.shape
-    H = term.H * std[:, None, None] * std
-    width = problem.net.width
-    pull = Pull.of(population, Readouts.of(population, H, width), eps, width)
-    left = _gaussian_output(population, term.p, eps) - pull.mean_output
-    moved = (H.reshape(outputs * n, -1) @ left.ravel()).reshape(outputs, n)
-    y = (problem.targets[seen] / std[:, None]).T
-    t = population.Z @ (_top(layer.covariance, equations.prior_variance) * prior)
-    before = float(np.var(t))
-    t -= pull.weights @ t
-    second, fourth = float(pull.weights @ t**2), float(pull.weights @ t**4)
-    alpha = float(np.sum(moved * y) / np.sum(eps * y))
-    return fourth / second**2 - 3.0, pull.effective_share, (alpha, second / before - 1.0)
+    unit = _Unit(
+        eps=np.ascontiguousarray((term.summary.eps[seen] * std[:, None]).T),
+        H=term.H * std[:, None, None] * std,
+        y=(problem.targets[seen] / std[:, None]).T,
+        p=term.p,
+        width=problem.net.width,
+        top=_top(layer.covariance, equations.prior_variance) * prior,
+    )
+    kurtosis, worth, units = unit.changes(population)
+    batches = [unit.changes(population.batch(k))[2] for k in range(BATCHES)]
+    alpha, learned = np.std(batches, axis=0, ddof=1) / math.sqrt(BATCHES)
+    return kurtosis, worth, units, (float(alpha), float(learned))
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """Fields (eps, H) of finite fan-in, in units of the noise, and what they do to one unit.
+
+    Attributes
+    ----------
+    eps, y : (D, n) arrays
+    H : (D, n, D, n) array
+    p : array
+        Covariance of the readout's weights, over (slot, output), or over outputs for all slots.
+    width : float
+    top : (r,) array
+        The direction of whitened weights along which most has been learned.
+    """
+
+    eps: Array
+    H: Array
+    y: Array
+    p: Array
+    width: float
+    top: Array
+
+    def changes(self, population: Population) -> tuple[float, float, tuple[float, float]]:
+        """Excess kurtosis, what the draws are worth, and what the exact law changes of alpha and l_*: against
+        the Gaussian's averages by the very same draws, so that what these miss drops out."""
+        eps, width = self.eps, self.width
+        pull = Pull.of(population, Readouts.of(population, self.H, width), eps, width)
+        left = _gaussian_output(population, self.p, eps) - pull.mean_output
+        moved = (self.H.reshape(eps.size, -1) @ left.ravel()).reshape(eps.shape)
+        t = population.Z @ self.top
+        before = float(np.var(t))
+        t -= pull.weights @ t
+        second, fourth = float(pull.weights @ t**2), float(pull.weights @ t**4)
+        alpha = float(np.sum(moved * self.y) / np.sum(eps * self.y))
+        return fourth / second**2 - 3.0, pull.effective_share, (alpha, second / before - 1.0)
 
 
 def _drawn(hidden: Hidden, layer: Layer, prior: Array) -> Population:
-    """Draws of the solution's own Gaussian."""
-    around = gaussian(hidden, DRAWS, layer.covariance / np.multiply.outer(prior, prior), 0)
+    """Draws of the solution's own Gaussian, so many that their own load is below two per cent."""
+    wanted = max(LEAST_DRAWS, DRAWS_PER_DATUM * hidden.samples / hidden.slots)
+    draws = 2 ** math.ceil(math.log2(wanted))
+    around = gaussian(hidden, draws, layer.covariance / np.multiply.outer(prior, prior), 0)
     if layer.mean is None:
         return around
     Z = around.Z + layer.mean / prior
