@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pytest
 from mutants import breaks
+from scipy.special import erf
 
 from numerics import CavitySolution, Problem, cnn, datasets, sample
+from numerics.cavity.attempts import Found
 from numerics.cavity.descent import descend
-from numerics.cavity.session import Found, Session
+from numerics.cavity.scaled import Scaled
 from numerics.unit.population import gaussian
 
 NOISE, WIDTH, VARIANCE, DRAWS = 0.1, 40, 2.0, 2048
@@ -22,16 +24,16 @@ def data():
 
 
 @functools.cache
-def solved(noise=NOISE, variance=VARIANCE):
+def solved(noise=NOISE, variance=VARIANCE, width=WIDTH):
     """At draws that are the same for every noise and variance, so that F's derivative is exact for them."""
-    problem = Problem(cnn(WIDTH, readout_variance=variance), data().X, data().y, noise)
-    session = Session(problem, DRAWS, 0, 1e-10, 400)
+    problem = Problem(cnn(width, readout_variance=variance), data().X, data().y, noise)
+    scaled = Scaled(problem)
     spread = np.eye(8) + 0.8 * np.multiply.outer(data().w_star, data().w_star)
-    population = gaussian(session.hidden, DRAWS, spread, 0)
-    functional = session.functional(population, float(WIDTH))
-    descent = descend(functional, *session.gaussian_process(), 1e-10, 400)
+    population = gaussian(scaled.hidden, DRAWS, spread, 0)
+    functional = scaled.functional(population, float(width))
+    descent = descend(functional, *scaled.gaussian_process(), 1e-10, 400)
     assert descent.status.solved
-    return CavitySolution(problem, session.theory, Found(functional, descent))
+    return CavitySolution(problem, scaled.theory, Found(functional, descent))
 
 
 def slope(free_energy):
@@ -60,8 +62,8 @@ def squares(loss):
 )
 @breaks(
     "numerics/cavity/solution.py",
-    "return found.descent.at.F + self.problem.outputs * float(np.sum(np.log(self._noise_std)))",
-    "return found.descent.at.F + 2 * self.problem.outputs * float(np.sum(np.log(self._noise_std)))",
+    "return found.at.F + self.problem.outputs * float(np.sum(np.log(self._noise_std)))",
+    "return found.at.F + 2 * self.problem.outputs * float(np.sum(np.log(self._noise_std)))",
     "log det of the noise in F",
 )
 def test_the_slope_in_the_noise_is_the_loss():
@@ -85,3 +87,33 @@ def test_the_slope_in_the_noise_is_the_loss_of_sampled_networks():
     # the error of the sampled loss, and of the theory and its draws 2 % of n/2
     allowed = 3 * samples.train_loss.error * scale / (2 * NOISE) + 0.02 * len(data().y) / 2
     assert abs(slope_in_the_noise() - expected) < allowed
+
+
+def outputs_of(weights):
+    """(units, N, n): erf of the pre-activations of units (units, S), in prior deviations."""
+    return erf(np.einsum("nis,us->uin", data().X, weights) * math.sqrt(2 / 8))
+
+
+def log_insertion(samples, units):
+    """log Z_{C+1} / Z_C at one prior variance of every readout weight, over the networks: one unit more, its
+    weights from the prior and its readout integrated out, in the field of those that are there (Widom)."""
+    variance = VARIANCE / (2 * WIDTH)
+    new = outputs_of(np.random.default_rng(0).standard_normal((units, 8)))
+    ratios = []
+    for weights in samples.draws.weights.reshape(-1, 8, WIDTH).transpose(0, 2, 1):
+        rows = outputs_of(weights).reshape(-1, len(data().y))
+        K = NOISE * np.eye(len(data().y)) + variance * rows.T @ rows
+        A = np.eye(2) + variance * new @ np.linalg.solve(K, new.transpose(0, 2, 1))
+        b = new @ np.linalg.solve(K, data().y)
+        fit = np.einsum("ui,ui->u", b, np.linalg.solve(A, b[:, :, None])[:, :, 0])
+        ratios.append(np.mean(np.exp(0.5 * (variance * fit - np.linalg.slogdet(A)[1]))))
+    log_mean = math.log(np.mean(ratios))
+    return log_mean, np.std(ratios) / math.exp(log_mean) / math.sqrt(len(ratios))
+
+
+def test_a_unit_more_changes_the_evidence_as_in_sampled_networks():
+    """F(C + 1) - F(C), readout weights of one variance: the slope in C, and the readout's share of it."""
+    samples = sample(solved().problem, draws=100, seed=3)
+    log_ratio, error = log_insertion(samples, 400)
+    more = solved(variance=VARIANCE * (WIDTH + 1) / WIDTH, width=WIDTH + 1)
+    assert solved().free_energy - more.free_energy == pytest.approx(log_ratio, abs=6 * error + 0.01)
