@@ -1,12 +1,12 @@
 """Networks of Fig. 3 sampled from their exact posterior: n = 800 and 1600, N = 20, S = 64, over C.
 
-    python notebooks/data/make_sampled_cnn2.py [C ...]
+    python notebooks/data/make_sampled_cnn2.py [--size n] [--draws M] [C ...]
 
 writes sampled_cnn2.npz, width by width; a second call goes on where the first one stopped, in the middle of a
 width too. `worker_seconds` in the file says what each took: n = 1600, C = 640 an hour and a half of one core.
 """
 
-import sys
+import argparse
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,13 +17,13 @@ from recording import Recording
 from numerics import cnn, datasets, progress_bar, sample, solve
 
 SIZES, CHANNELS = (800, 1600), (640, 80, 160, 320, 1280)
-DRAWS, CHAINS, NOISE_VARIANCE, N_TEST = 100, 4, 0.1, 1000
+CHAINS, NOISE_VARIANCE, N_TEST = 4, 0.1, 1000
 PRIOR_STD = np.sqrt(2 / 64)
 BINS = np.linspace(-1.6, 1.6, 161)  # of projections, in weights
 HERE = Path(__file__).parent
 
 
-def main(channels):
+def main(sizes, channels, draws):
     out = HERE.parent.parent / "out"
     out.mkdir(exist_ok=True)
     record = Recording(
@@ -32,17 +32,16 @@ def main(channels):
         network="cnn(C, weight_variance=2, readout_variance=2, erf), N = 20, S = 64",
         data=f"make_linear_cnn(n, 20, 64, seed=0, n_test={N_TEST})",
         noise_variance=NOISE_VARIANCE,
-        draws=DRAWS,
         chains=CHAINS,
     )
     there = set(zip(record.columns.get("n", []), record.columns.get("C", []), strict=True))
-    for n in SIZES:
+    for n in sizes:
         for C in channels:
             if (n, C) not in there:
-                record.append(sampled(n, C, out / f"sampled-{n}-{C}.npz"))
+                record.append(sampled(n, C, draws, out / f"sampled-{n}-{C}.npz"))
 
 
-def sampled(n, C, checkpoint):
+def sampled(n, C, draws, checkpoint):
     data = datasets.make_linear_cnn(n, 20, 64, seed=0, n_test=N_TEST)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         samples = sample(
@@ -50,7 +49,7 @@ def sampled(n, C, checkpoint):
             data.X,
             data.y,
             NOISE_VARIANCE,
-            draws=DRAWS,
+            draws=draws,
             chains=CHAINS,
             executor=executor,
             checkpoint=checkpoint,
@@ -58,7 +57,7 @@ def sampled(n, C, checkpoint):
         )
     print(f"n = {n}, C = {C}\n{samples}", flush=True)
     random = np.random.default_rng(1).standard_normal(64)
-    row = {"n": n, "C": C}
+    row = {"n": n, "C": C, "draws": draws}
     estimates = {
         "alpha": samples.alpha,
         "overlap": samples.overlap(data.w_star),
@@ -109,4 +108,9 @@ def theories(n, C, data):
 
 
 if __name__ == "__main__":
-    main([int(given) for given in sys.argv[1:]] or CHANNELS)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", type=int, action="append")
+    parser.add_argument("--draws", type=int, default=200, help="of each chain")
+    parser.add_argument("channels", type=int, nargs="*")
+    asked = parser.parse_args()
+    main(asked.size or SIZES, asked.channels or CHANNELS, asked.draws)
