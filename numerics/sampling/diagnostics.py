@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 from scipy.special import ndtri
-from scipy.stats import rankdata
+from scipy.stats import chi2, rankdata
 
 Array = NDArray[np.float64]
 
 FEWEST_DRAWS = 4  # of a chain: two per half
+BY_CHANCE = 0.01
 
 
 def ess_bulk(series: Array) -> float:
@@ -30,8 +31,18 @@ def ess_tail(series: Array) -> float:
 
 
 def ess_mean(series: Array) -> float:
-    """Effective draws for the mean, from which its error follows."""
-    return _ess(_halves(series))
+    """Effective draws for the mean, from which its error follows.
+
+    Draws that alternate end the sum of correlations before slow ones are seen. Where means of half chains lie
+    further apart than such a sum allows by chance, their spread decides.
+    """
+    halves = _halves(series)
+    found, count = _ess(halves), len(halves)
+    between = float(halves.mean(axis=1).var(ddof=1)) / count
+    if not between > 0.0:
+        return found
+    apart = float(np.var(halves)) / between
+    return apart if (count - 1) * found / apart > chi2.isf(BY_CHANCE, count - 1) else found
 
 
 def rhat(series: Array) -> float:

@@ -28,7 +28,8 @@ class Estimate:
     Attributes
     ----------
     mean, error : float
-        Of the series, and the standard error of that by its effective draws.
+        Of the series, and the standard error of that by its effective draws, or by the spread of half chains
+        where these are too far apart for so many.
     ess, ess_tail : float
         Effective draws in the bulk and in the tails.
     rhat : float

@@ -30,7 +30,7 @@ from numerics.unit.population import BATCHES, Population, gaussian
 
 Array = NDArray[np.float64]
 
-LEAST_DRAWS = 4096
+SEED, LEAST_DRAWS = 0, 4096
 DRAWS_PER_DATUM = 64  # and slot of the readout
 VISIBLE = 0.02  # of alpha or l_*: what a theory may leave out without a word
 LARGEST = 0.5  # cost that is told as a number
@@ -271,7 +271,7 @@ def _drawn(hidden: Hidden, layer: Layer, prior: Array) -> Population:
     """Draws of the solution's own Gaussian, so many that their own load is below two per cent."""
     wanted = max(LEAST_DRAWS, DRAWS_PER_DATUM * hidden.samples / hidden.slots)
     draws = 2 ** math.ceil(math.log2(wanted))
-    around = gaussian(hidden, draws, layer.covariance / np.multiply.outer(prior, prior), 0)
+    around = gaussian(hidden, draws, layer.covariance / np.multiply.outer(prior, prior), SEED)
     if layer.mean is None:
         return around
     Z = around.Z + layer.mean / prior

@@ -8,6 +8,7 @@ from deep_problems import NETWORKS, POOLED, small
 from mutants import breaks
 
 from numerics import cnn, datasets, fcn, solve
+from numerics.solutions.validity import validity
 
 VALIDITY = "numerics/solutions/validity.py"
 DATA = datasets.make_linear_cnn(200, 4, 16)
@@ -51,7 +52,7 @@ def test_what_is_light_is_right():
     sol = solve(cnn(1e5), DATA.X, DATA.y, 0.1)
     found = sol.validity
     np.testing.assert_allclose([*found.fan_in, *found.pixels], 0, atol=2e-3)
-    assert abs(found.units[0]) < 0.02  # the noise of 2,048 draws of four readouts on 200 data
+    assert abs(found.units[0]) < 0.02  # the noise of 4,096 draws of four readouts on 200 data
     assert found.hidden_loads == ()
     assert "is right to about 2 %" in found.advice
 
@@ -90,6 +91,21 @@ def test_deep_networks_have_loads_of_every_layer(name):
     load = sol.degrees_of_freedom / net.widths[0]
     pixels = 1 if flat else 2
     assert found.hidden_loads[0] == pytest.approx(load / pixels)
+
+
+@breaks(VALIDITY, "ddof=1) / math.sqrt(BATCHES)", "ddof=1)", "spread of a batch for the error")
+def test_the_estimate_s_error_is_the_spread_over_draws(monkeypatch):
+    """Of batches, against that of estimates by other draws altogether, which share no number with them."""
+    sol = solve(cnn(80), DATA.X, DATA.y, 0.1)
+    told, found = [], []
+    for seed in range(12):
+        monkeypatch.setattr("numerics.solutions.validity.SEED", seed)
+        one = validity(sol)
+        told.append(one.units_error)
+        found.append(one.units)
+    spread = np.std(found, axis=0, ddof=1)
+    # twelve estimates know their spread to a fifth, eight batches theirs to a quarter
+    np.testing.assert_allclose(np.log(np.mean(told, axis=0) / spread), 0, atol=math.log(1.8))
 
 
 def test_a_gaussian_process_leaves_nothing_out():

@@ -118,6 +118,25 @@ def test_two_errors_cover_the_truth_in_95_per_cent():
     assert 0.91 < inside / repeats < 0.985
 
 
+@breaks(DIAGNOSTICS, "return apart if", "return found if", "slow modes behind fast ones unseen")
+def test_errors_see_a_slow_mode_behind_draws_that_alternate():
+    """A sum of correlations ends in the noise of the fast part; the spread of half chains has both."""
+    rng = np.random.default_rng(3)
+
+    def autoregression(phi):
+        x = rng.standard_normal((4, 200))
+        x[:, 0] /= math.sqrt(1 - phi**2)
+        for t in range(1, 200):
+            x[:, t] += phi * x[:, t - 1]
+        return x * math.sqrt(1 - phi**2)
+
+    inside = 0
+    for _ in range(200):
+        estimate = Estimate.of(autoregression(-0.8) + 0.2 * autoregression(0.97))
+        inside += abs(estimate.mean) < 2 * estimate.error
+    assert inside / 200 > 0.76  # of independent errors 95 %; 72 % by correlations alone
+
+
 def drawn_with_controls(rng, chains_, draws, noise=0.1):
     """A skewed number of mean 3, and two controls of mean zero that explain most of it."""
     g = rng.standard_normal((2, chains_, draws))
