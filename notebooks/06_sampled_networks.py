@@ -234,23 +234,28 @@ looks = {
     "scalar_fan_in": COLOURS["finite_fan_in"],
     "cavity": COLOURS["cavity"],
 }
-places = np.arange(len(order))
-gp_alpha = stored["gp_alpha"][order]
-for name, colour in looks.items():
-    ratio = stored[f"{name}_alpha"][order] / gp_alpha
-    left.plot(places, ratio, "_", ms=40, mew=2, color=colour, label=STORED[name])
-left.errorbar(
-    places,
-    stored["alpha"][order] / gp_alpha,
-    2 * stored["alpha_error"][order] / gp_alpha,
-    fmt="ko",
-    ms=5,
-    label="sampled networks",
-)
-left.set_xticks(places, [f"$n={stored['n'][k]}$, $C={stored['C'][k]}$" for k in order])
-left.set(xlim=(-0.6, len(order) - 0.4), ylabel=r"$\alpha/\alpha_{\rm GP}$")
+markers = {800: "o", 1600: "s"}
+for n, marker in markers.items():
+    of_size = [k for k in order if stored["n"][k] == n]
+    C, gp_alpha = stored["C"][of_size], stored["gp_alpha"][of_size]
+    for name, colour in looks.items():
+        ratio = stored[f"{name}_alpha"][of_size] / gp_alpha
+        label = STORED[name] if n == 800 else None
+        left.plot(C, ratio, marker="_", ms=12, mew=2, lw=1, color=colour, label=label)
+    left.errorbar(
+        C,
+        stored["alpha"][of_size] / gp_alpha,
+        2 * stored["alpha_error"][of_size] / gp_alpha,
+        fmt=f"k{marker}",
+        ms=5,
+        label=f"sampled, $n={n}$",
+    )
+left.set_xscale("log", base=2)
+widths = sorted({int(C) for C in stored["C"]})
+left.set_xticks(widths, [str(C) for C in widths])
+left.set(xlabel="$C$", ylabel=r"$\alpha/\alpha_{\rm GP}$")
 left.set(title="$N=20$, $S=64$: training inputs")
-left.legend(fontsize=8, frameon=False, markerscale=0.4)
+left.legend(fontsize=8, frameon=False)
 k = int(np.flatnonzero((stored["n"] == 1600) & (stored["C"] == 640))[0])
 paper_std = math.sqrt(2 / 64)
 bins = stored["bins"][k] / paper_std
@@ -319,7 +324,10 @@ assert 5 < rows["finite_fan_in", 40][0] < 15
 assert abs(kurtosis.mean - predicted) < 0.1
 assert network.alpha_slope > tangent.alpha_slope + 5
 # the paper's size
-assert np.all(stored["alpha_rhat"] < 1.02)
-for n, C in ((800, 640), (1600, 640)):
-    assert np.all(np.abs(off["cavity", n, C]) < 1.5)
+assert np.all(stored["alpha_rhat"] < 1.025)
+for k in order:
+    n, C = int(stored["n"][k]), int(stored["C"][k])
+    assert np.all(np.abs(off["cavity", n, C]) < 1.0)
     assert np.all(off["mean_field", n, C] < (-2, -0.5))
+assert np.all(off["mean_field", 800, 80] < -12)
+assert off["scalar_fan_in", 800, 80][0] > 12
