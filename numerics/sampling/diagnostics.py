@@ -37,12 +37,21 @@ def ess_mean(series: Array) -> float:
     further apart than such a sum allows by chance, their spread decides.
     """
     halves = _halves(series)
-    found, count = _ess(halves), len(halves)
-    between = float(halves.mean(axis=1).var(ddof=1)) / count
-    if not between > 0.0:
+    found = _ess(halves)
+    if not _too_far_apart(_normal_scores(halves)):  # scores, for a heavy tail is no slow mode
         return found
-    apart = float(np.var(halves)) / between
-    return apart if (count - 1) * found / apart > chi2.isf(BY_CHANCE, count - 1) else found
+    return min(found, _ess_by_spread(halves))
+
+
+def _too_far_apart(chains: Array) -> bool:
+    count, spread = len(chains), _ess_by_spread(chains)
+    return bool((count - 1) * _ess(chains) / spread > chi2.isf(BY_CHANCE, count - 1))
+
+
+def _ess_by_spread(chains: Array) -> float:
+    """From how far the chains' means are apart; infinite where they are not."""
+    between = float(chains.mean(axis=1).var(ddof=1)) if len(chains) > 1 else 0.0
+    return len(chains) * float(np.var(chains)) / between if between > 0.0 else math.inf
 
 
 def rhat(series: Array) -> float:
