@@ -201,7 +201,7 @@ print(paths["mean_field"][-1].validity)
 with np.load("data/sampled_cnn2.npz") as file:
     stored = {name: file[name] for name in file.files if name != "provenance"}
 STORED = {
-    "gp": "Gaussian process",
+    "gp": "GP",
     "mean_field": "mean field",
     "scalar_fan_in": "scalar fan-in",
     "cavity": "cavity",
@@ -209,8 +209,8 @@ STORED = {
 order = np.lexsort((-stored["C"], stored["n"]))
 off = {}
 print(
-    f"{'n':>5} {'C':>5} {'alpha':>14} {'l*':>15}"
-    + "".join(f"{name:>18}" for name in STORED.values())
+    f"{'n':>4} {'C':>4} {'alpha':>14} {'l*':>14}"
+    + "".join(f"{name:>14}" for name in STORED.values())
 )
 for k in order:
     n, C = int(stored["n"][k]), int(stored["C"][k])
@@ -219,11 +219,11 @@ for k in order:
         alpha = stored[f"{name}_alpha"][k] / stored["alpha"][k]
         overlap = stored[f"{name}_overlap"][k] / stored["overlap"][k]
         off[name, n, C] = 100 * (np.array([alpha, overlap]) - 1)
-        cells.append("  ".join(f"{x:+6.1f}" for x in off[name, n, C]))
+        cells.append("".join(f"{x:+6.1f}" for x in off[name, n, C]))
     print(
-        f"{n:5} {C:5} {stored['alpha'][k]:.4f}+-{stored['alpha_error'][k]:.4f}"
+        f"{n:4} {C:4} {stored['alpha'][k]:.4f}+-{stored['alpha_error'][k]:.4f}"
         f" {stored['overlap'][k]:.4f}+-{stored['overlap_error'][k]:.4f}"
-        + "".join(f"{cell:>18}" for cell in cells)
+        + "".join(f"{cell:>14}" for cell in cells)
     )
 
 # %% tags=["hide-input"]

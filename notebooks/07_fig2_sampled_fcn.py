@@ -164,11 +164,12 @@ figure
 # %%
 print("   n   d    N   top mode           R-hat   second mode")
 for k in np.lexsort((sampled["N"], sampled["n"])):
-    n, d, N = (sampled[name][k] for name in ("n", "d", "N"))
+    row = {name: values[k] for name, values in sampled.items() if name != "provenance"}
     print(
-        f"{n:4} {d:3} {N:4}  {sampled['kurtosis'][k]:+7.3f} +- {sampled['kurtosis_error'][k]:.3f}"
-        f"  {sampled['kurtosis_rhat'][k]:6.3f}"
-        f"  {sampled['second_kurtosis'][k]:+.3f} +- {sampled['second_kurtosis_error'][k]:.3f}"
+        f"{row['n']:4} {row['d']:3} {row['N']:4}"
+        f"  {row['kurtosis']:+7.3f} +- {row['kurtosis_error']:.3f}"
+        f"  {row['kurtosis_rhat']:6.3f}"
+        f"  {row['second_kurtosis']:+.3f} +- {row['second_kurtosis_error']:.3f}"
     )
 
 # %% [markdown]

@@ -63,11 +63,12 @@ print(
 )
 for k, (layer, mode) in enumerate(zip(sampled["layer"], sampled["mode"], strict=True)):
     grown = sampled["after_variance"][k] / sampled["before_variance"][k]
-    print(
-        f"{layer:5} {mode:4} {grown:8.2f} x before "
-        f"{sampled['after_excess_kurtosis'][k]:9.2f} +- {sampled['after_excess_kurtosis_error'][k]:.2f} "
-        f"{sampled['before_excess_kurtosis'][k]:9.2f} +- {sampled['before_excess_kurtosis_error'][k]:.2f}"
+    tails = "".join(
+        f"{sampled[f'{when}_excess_kurtosis'][k]:9.2f}"
+        f" +- {sampled[f'{when}_excess_kurtosis_error'][k]:.2f} "
+        for when in ("after", "before")
     )
+    print(f"{layer:5} {mode:4} {grown:8.2f} x before {tails}")
 
 # %% tags=["hide-input"]
 figure = eos.plots.new((10, 5.4))
@@ -111,9 +112,8 @@ names = [
     if f"{name}_error" in sampled and not name.startswith(("before", "after"))
 ]
 for name in names:
-    print(
-        f"{name.replace('_', ' '):44} {sampled[name][0]:+.1e} +- {sampled[f'{name}_error'][0]:.0e}"
-    )
+    value, error = sampled[name][0], sampled[f"{name}_error"][0]
+    print(f"{name.replace('_', ' '):44} {value:+.1e} +- {error:.0e}")
 
 # %% [markdown]
 # ## Beside the paper

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tqdm.auto import tqdm
-
+from numerics.machine.bars import tqdm
 from numerics.sampling import diagnostics
 from numerics.sampling.records import ALPHA
 from numerics.sampling.run import Progress

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tqdm.auto import tqdm
-
+from numerics.machine.bars import tqdm
 from numerics.sweeps.door import SweepProgress
 
 
