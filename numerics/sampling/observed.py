@@ -152,9 +152,16 @@ class Observed(ABC):
 
     @cached_property
     def readout_load(self) -> Estimate:
-        """tr[Q_f K_f^{-1}] / P, given the hidden weights."""
-        load = self.series(records.DEGREES) / self.problem.readout_fan_in
-        return self.estimate(load, "readout load")
+        """(n - tr[sigma^2 H]) / P per output, as a solution's, with H = <K_f^{-1}> - Cov eps: how the outputs
+        of all networks together answer, of which K_f^{-1} is that of one (derived)."""
+        problem = self.problem
+        eps = self.draws.eps
+        moved = (eps - eps.mean(axis=(0, 1))) ** 2 * problem.noise_variance[problem.observed, None]
+        count = math.prod(self.shape)
+        between = moved.sum(axis=(2, 3)) * count / max(count - 1, 1) / problem.outputs
+        return self.estimate(
+            (self.series(records.DEGREES) + between) / problem.readout_fan_in, "readout load"
+        )
 
     @cached_property
     def output_variance(self) -> Estimate:
