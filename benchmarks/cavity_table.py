@@ -28,11 +28,18 @@ def dense(n, d, seed, cubic=0.0):
     return X[:n], y[:n], X[n:], y[n:], w
 
 
-def small_dense(n, d, seed):
+TEACHERS = {
+    "linear": lambda t: t,
+    "rectified": lambda t: np.maximum(t, 0.0) - 0.4,
+    "even": lambda t: (t**2 - 1) / np.sqrt(2),
+}
+
+
+def small_dense(n, d, seed, teacher="linear"):
     rng = np.random.default_rng(seed)
     X, w = rng.standard_normal((n, d)), rng.standard_normal(d)
     w /= np.linalg.norm(w)
-    return X, X @ w, None, None, w
+    return X, TEACHERS[teacher](X @ w), None, None, w
 
 
 def convolutional(n, pixels, size, seed):
@@ -79,6 +86,8 @@ ROWS = (
     ("FCN n=200 d=20, 20/C", dense, (200, 20, 3), mean_field_scaling, (200, 100, 50, 20)),
     ("FCN n=200 d=20, cubic", dense, (200, 20, 2, 0.5), fcn, (200, 100, 50, 20)),
     ("FCN n=100 d=8, relu", small_dense, (100, 8, 1), relu, (100, 40, 20)),
+    ("FCN n=100 d=8, relu, rectified", small_dense, (100, 8, 1, "rectified"), relu, (100, 40, 20)),
+    ("FCN n=100 d=8, relu, even", small_dense, (100, 8, 1, "even"), relu, (100, 40, 20)),
 )
 
 

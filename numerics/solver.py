@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from numerics import checks
 from numerics.cavity.door import THEORY as CAVITY
 from numerics.cavity.door import TOLERANCE as CAVITY_TOLERANCE
-from numerics.cavity.door import solve_cavity
+from numerics.cavity.door import cavity_branches, solve_cavity
 from numerics.continuation import MAX_ITER, TOLERANCE, Continuation
 from numerics.gaussian.theory import Theory
 from numerics.machine.renamed import renamed
 from numerics.network import Network
 from numerics.problem import Problem
 from numerics.readout_laws import NAMES
-from numerics.solutions.branches import FROM_GP, Branches
+from numerics.solutions.branches import FROM_GP, Branches, same_state
 from numerics.solutions.path import ConvergenceError, Path
 from numerics.solutions.solution import Solution
 from numerics.solutions.starts import from_covariance, states_of, with_weight_mean
@@ -76,7 +76,7 @@ def solve(
         Largest residual (see `Solution.residual`) to accept, unless rounding leaves more (`sol.status`).
         "auto" is 1e-8, and 1e-5 of the cavity theory, whose draws leave a hundred times that: single
         precision serves it, which a `tol` below some 1e-7 times the largest eigenvalue of K_f over the noise
-        rules out.
+        rules out. Where draws of the cavity theory move (`sol.method`), neither it nor `max_iter` applies.
     max_iter : int
         Gradients of the free energy to spend at most; a Hessian product counts for two.
     raise_on_failure : bool
@@ -205,22 +205,25 @@ def solve_branches(
     seed: int = 0,
     theory: str = "mean_field",
     method: str = "auto",
-    tol: float = TOLERANCE,
+    tol: float | str = "auto",
     max_iter: int = MAX_ITER,
     check_memory: bool = True,
+    draws: int | None = None,
 ) -> Branches:
     """Solve from the Gaussian process and from other starts, and keep the distinct stationary points.
 
     The equations of state may have several solutions (first-order transitions, for teachers with a cubic
-    part); the one that joins the Gaussian process need not be the lowest, which is `.lowest`.
+    part); the one that joins the Gaussian process need not be the lowest, which is `.lowest`. Solutions of
+    the cavity theory are distinct where their errors by Monte Carlo tell them apart.
 
     Parameters
     ----------
-    starts : int or sequence of Solution or (S, S) array
-        So many random states, log-covariances in a semicircle from -3 to 3, or the states to start from.
+    starts : int or sequence of Solution, CavitySolution or (S, S) array
+        So many random states, log-covariances in a semicircle from -3 to 3, or the states to start from:
+        a CavitySolution, at any width, of theory="cavity" alone.
     seed : int
-        Of the random starts.
-    net, X, y, noise_variance, theory, method, tol, max_iter, check_memory
+        Of the random starts, and of the draws.
+    net, X, y, noise_variance, theory, method, tol, max_iter, check_memory, draws
         As in `solve`; max_iter is per start.
 
     Returns
@@ -234,14 +237,18 @@ def solve_branches(
         When no start led to a solution; it carries what came of the Gaussian process.
     """
     problem = Problem.of(net, X, y, noise_variance)
-    session = Continuation(problem, theory, method, tol, max_iter)
+    aim = _tolerance(tol, checks.choice(theory, THEORIES, "theory"))
+    if theory == CAVITY:
+        _refuse_other_methods(method)
+        return cavity_branches(problem, starts, draws, seed, aim, max_iter, check_memory)
+    session = Continuation(problem, theory, method, aim, max_iter)
     session.admit([problem.widths], check_memory)
     others = states_of(starts, seed, session.equations) if any(problem.inverse_widths) else iter(())
     solved: list[tuple[str | int, Solution]] = [
         (FROM_GP, session.solve(problem.widths, raise_on_failure=False)),
         *((position, session.find(problem.widths, state)) for position, state in enumerate(others)),
     ]
-    found = Branches.among(solved)
+    found = Branches.among(solved, same_state)
     if not found:
         raise ConvergenceError(solved[0][1], session.tol)
     return found

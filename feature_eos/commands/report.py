@@ -130,11 +130,16 @@ def trust(result: Comparison) -> Iterator[str]:
     )
     for sol in sorted(heavy, key=lambda each: -each.width):
         found = sol.validity
-        yield (
-            f"C = {sol.width:g}: the response of the readout's weights {percent(found.fan_in[0])} of alpha, "
-            f"the exact law of a unit {percent(found.units[0], found.units_error[0])}, its excess kurtosis "
-            f"{found.excess_kurtosis:+.2f}; {found.advice}"
-        )
+        told = {
+            "the response of the readout's weights": (found.fan_in[0], 0.0),
+            "the exact law of a unit": (found.units[0], found.units_error[0]),
+        }
+        left_out = [
+            f"{what} {percent(*cost)} of alpha" for what, cost in told.items() if math.isfinite(cost[0])
+        ]
+        if math.isfinite(found.excess_kurtosis):
+            left_out.append(f"its excess kurtosis {found.excess_kurtosis:+.2f}")
+        yield f"C = {sol.width:g}: {', '.join(left_out)}; {found.advice}"
 
 
 def save(result: Comparison, path: str | Path) -> None:

@@ -20,8 +20,7 @@ Array = NDArray[np.float64]
 ROUGH = 5e-3  # tolerance on the way, and of batches, whose noise is 20 times as large and more
 PILOT_SWEEPS = 12  # at most; draws that fit the fields to themselves go on for ever
 BATCH_SWEEPS = 8
-AMPLE = 0.5  # effective share of draws below which fields that they fit to themselves are not tried again
-OWN_SWEEPS = 25  # in which what draws owe to themselves is taken off, at most
+AMPLE = 0.5  # effective share of draws below which there is one attempt, with more draws, and no second one
 WIDEN = 1.05  # of a fitted Gaussian
 WORTH_SINGLE = 3e6  # features
 SINGLE = 2.0**-24  # of the largest eigenvalue of K: what rounding in single precision leaves of a residual
@@ -90,23 +89,25 @@ class Attempts:
     def fine(self, rung: Found, draws: int, tol: float, stream: int) -> Found | None:
         """To a residual of `tol` from a rough solution, with draws of a Gaussian of its second moment, a
         control variate, and what the draws owe to themselves taken off; None where that is more than there
-        is, since so few draws count."""
+        is, since so few draws count. Where it fails and many count, another attempt starts from the fields
+        that the draws fit to themselves, and another does without the control variate."""
         at = rung.at
         population = gaussian(self.scaled.hidden, draws, rung.covariance(), self.stream(stream))
-        few = min(OWN_SWEEPS, self.max_iter)
         for shares in (_mean_readout(at.readouts, at.pull, rung.width), (0.0, 0.0)):
             functional = self._functional(population, rung.width, at.K, tol, shares)
-            found = _finite(functional, at.K, at.eps, tol, few)
-            if found is not None and (found.descent.status.solved or found.descent.sweeps == self.max_iter):
+            found = self._settled(functional, at.K, at.eps, tol)
+            if found is not None or rung.share < AMPLE:
                 return found
-            if rung.share < AMPLE:
-                return None
             plain = replace(functional, own=False)
             near = _finite(plain, at.K, at.eps, ROUGH, self.max_iter)
             if near is not None:
-                found = _finite(functional, near.at.K, near.at.eps, tol, few)
-                return found if found is not None and found.descent.status.solved else None
+                return self._settled(functional, near.at.K, near.at.eps, tol)
         return None
+
+    def _settled(self, functional: Functional, K: Array, eps: Array, tol: float) -> Found | None:
+        """A descent, None where it went astray or nowhere."""
+        found = _finite(functional, K, eps, tol, self.max_iter)
+        return None if found is None or found.descent.status is Status.STALLED else found
 
     def batches(self, found: Found) -> Iterator[Found]:
         """The same with each batch of the draws alone: some sweeps, for so few may fit the fields to

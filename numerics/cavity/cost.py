@@ -6,9 +6,10 @@ import time
 
 import numpy as np
 
+from numerics import checks
 from numerics.cavity.door import default_draws, peak_memory
 from numerics.cavity.scaled import Scaled
-from numerics.cavity.session import infinite
+from numerics.cavity.session import FEWEST, infinite
 from numerics.costs.cost import GIGABYTE, Cost
 from numerics.machine import memory
 from numerics.network import Network
@@ -28,7 +29,7 @@ def estimate_cavity(net: Network, shape: tuple[int, ...], outputs: int, draws: i
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal(shape), rng.standard_normal((shape[0], outputs))
     problem = Problem(net, X, y, 1.0)
-    count = default_draws(problem) if draws is None else draws
+    count = default_draws(problem) if draws is None else checks.count(draws, "draws", least=FEWEST)
     scaled = Scaled(problem)
     need = peak_memory(scaled, count)
     seconds, fixed = _sweep(scaled)

@@ -23,7 +23,9 @@ Array = NDArray[np.float64]
 MEMORY = 4
 INEXACT = 0.05  # of the residual: how far eps is from its maximum at most
 PATIENCE = 40  # sweeps that may gain nothing
-TRIAL, HOPELESS = 6, 0.2  # sweeps after which a residual is too large, where what draws owe is taken off
+# sweeps, and residuals that are too large after them, where what draws owe is taken off
+TRIALS = ((6, 0.2), (25, 5e-3))
+LEFT = 64  # times the last digit of K's largest eigenvalue: a residual that is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,7 @@ def _descend(functional: Functional, K: Array, eps: Array, tol: float, max_iter:
             return Descent(here, Status.CONVERGED, count)
         if count == max_iter:
             break
-        if functional.own and count == TRIAL and best.residual > HOPELESS:
+        if functional.own and any(count == after and best.residual > most for after, most in TRIALS):
             return Descent(best, Status.STALLED, count)
         aim = max(0.3 * tol, INEXACT * min(1.0, best.residual))
         there = None
@@ -69,8 +71,13 @@ def _descend(functional: Functional, K: Array, eps: Array, tol: float, max_iter:
         if here.residual <= best.residual or best.F - functional.rounding * abs(best.F) > here.F:
             best, gained = here, count
         if count - gained > PATIENCE:
-            return Descent(best, Status.STALLED, count)
+            rounded = best.residual <= LEFT * _last_digit(functional) * np.linalg.eigvalsh(best.K)[-1]
+            return Descent(best, Status.ROUNDING if rounded else Status.STALLED, count)
     return Descent(best, Status.MAX_ITERATIONS, max_iter)
+
+
+def _last_digit(functional: Functional) -> float:
+    return float(np.finfo(functional.population.kind).eps)
 
 
 def _no_worse(there: Sweep, here: Sweep, rounding: float) -> bool:

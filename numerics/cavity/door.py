@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import checks
+from numerics.cavity.branches import Start, from_starts, same_branch
 from numerics.cavity.scaled import Scaled
 from numerics.cavity.session import MOST, Session
 from numerics.cavity.solution import CavitySolution
@@ -18,6 +19,7 @@ from numerics.cavity.summary import RARE, rare_units
 from numerics.costs.cost import NotEnoughMemory
 from numerics.machine import memory
 from numerics.problem import Problem
+from numerics.solutions.branches import FROM_GP, Branches
 from numerics.solutions.path import ConvergenceError, Path
 from numerics.unit.population import BATCHES, KEPT
 
@@ -65,10 +67,7 @@ def solve_cavity(
         Carrying the failed `solution` and the solved part of the `path`.
     """
     targets = [problem.with_widths(width) for width in widths]
-    count = default_draws(problem) if draws is None else checks.count(draws, "draws")
-    session = Session(problem, count, seed, tol, max_iter)
-    if check_memory:
-        _refuse_what_does_not_fit(session.scaled, session.draws)
+    session = _session(problem, draws, seed, tol, max_iter, check_memory)
     found: dict[int, CavitySolution] = {}
 
     def path() -> Path:
@@ -85,6 +84,43 @@ def solve_cavity(
         if not sol.converged:
             break
     return path()
+
+
+def cavity_branches(
+    problem: Problem,
+    starts: int | Sequence[Start],
+    draws: int | None,
+    seed: int,
+    tol: float,
+    max_iter: int,
+    check_memory: bool,
+) -> Branches:
+    """From the Gaussian process down to the network's width, and from other starts at it.
+
+    Raises
+    ------
+    ConvergenceError
+        When no start led to a solution; it carries what came of the Gaussian process.
+    """
+    session = _session(problem, draws, seed, tol, max_iter, check_memory)
+    width = problem.net.width
+    solved: list[tuple[str | int, CavitySolution]] = [(FROM_GP, CavitySolution.of(session, width))]
+    if math.isfinite(width):
+        solved.extend(enumerate(from_starts(session, width, starts, seed)))
+    found = Branches.among(solved, same_branch)
+    if not found:
+        raise ConvergenceError(solved[0][1], tol)  # type: ignore[arg-type]
+    return found
+
+
+def _session(
+    problem: Problem, draws: int | None, seed: int, tol: float, max_iter: int, check_memory: bool
+) -> Session:
+    count = default_draws(problem) if draws is None else checks.count(draws, "draws")
+    session = Session(problem, count, seed, tol, max_iter)
+    if check_memory:
+        _refuse_what_does_not_fit(session.scaled, session.draws)
+    return session
 
 
 def _along(session: Session, widths: Sequence[float]) -> Iterator[tuple[int, CavitySolution]]:

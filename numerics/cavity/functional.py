@@ -182,7 +182,8 @@ class Sweep:
 
 
 class Indefinite(ArithmeticError):
-    """K has no Cholesky factor, as too few draws and their control variates may have it."""
+    """K has no Cholesky factor, or its successor is not finite, as too few draws and their control variates
+    may have it."""
 
 
 def sweep(
@@ -241,6 +242,8 @@ def _sweep(
     averages = functional.averages(readouts, pull)
     source = functional.source(pull, averages)
     target = functional.covariance(averages)
+    if not np.isfinite(target).all():
+        raise Indefinite
     slope = functional.slope(pull, eps, source)
     logdet = 2.0 * float(np.sum(np.log(np.diagonal(factor))))
     F = functional.concave_part(pull, eps) + averages.value + functional.complexity(H, logdet)

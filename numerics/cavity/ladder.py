@@ -79,15 +79,18 @@ class Ladder:
         return max(self.draws // PILOT, min(least, self.draws))
 
     def _rung(self, width: float, K: Array, eps: Array, covariance: Array, draws: int) -> Found:
-        """Twice, the second time with draws of what the first found."""
+        found = self.settled(width, K, eps, covariance, draws)
+        if serves(found):
+            self.rungs[width] = found
+        return found
+
+    def settled(self, width: float, K: Array, eps: Array, covariance: Array, draws: int) -> Found:
+        """From K and eps with draws of N(0, covariance), and again with draws of what those found."""
         found = self.attempts.rough(width, K, eps, covariance, draws, stream=0)
         if found.share < ENOUGH / 2:
             return found
         covariance = found.covariance()
-        found = self.attempts.rough(width, found.at.K, found.at.eps, covariance, draws, stream=1).kept()
-        if serves(found):
-            self.rungs[width] = found
-        return found
+        return self.attempts.rough(width, found.at.K, found.at.eps, covariance, draws, stream=1).kept()
 
 
 def serves(found: Found) -> bool:

@@ -25,11 +25,14 @@ from numerics.unit.population import BATCHES, Population, gaussian
 
 Array = NDArray[np.float64]
 
+FEWEST = 4 * BATCHES  # draws
 SHARP = 0.4  # effective share of fixed draws below which moving ones are sharper
 MORE = 2  # times as many draws of a Gaussian where not many count
 MOVED = 2  # times fewer in a step of moving draws, whose fields know no others
 MOST = max(MORE, SNAPSHOTS // MOVED)  # times as many draws at once, at most
-NOISY = 4.0  # times sqrt(n / (draws slots)), draws of a step: a residual that their noise explains
+NOISY = 3.0  # times sqrt(n / (draws slots)): a residual that the noise of moving draws explains; it is below
+# 1.8 where they came to rest, and above 4.7 in every case where they did not
+RESTED = 0.5  # share of moving draws that must count together, once their fields no longer change
 FINE, MOVING = 2, 3  # streams of random numbers; the ladder has 0 and 1
 
 
@@ -51,7 +54,7 @@ class Session:
 
     def __init__(self, problem: Problem, draws: int, seed: int, tol: float, max_iter: int):
         self.scaled = Scaled(problem)
-        self.draws = checks.count(draws, "draws", least=4 * BATCHES)
+        self.draws = checks.count(draws, "draws", least=FEWEST)
         self.tol = checks.positive(tol, "tol")
         seed = checks.count(seed, "seed", least=0)
         self.attempts = Attempts(self.scaled, seed, checks.count(max_iter, "max_iter"))
@@ -68,13 +71,30 @@ class Session:
         if math.isinf(width):
             return self.infinite()
         rung = self.ladder.approach(width)
-        if self._promising(rung, width):
-            draws = self.draws * (1 if rung.share >= AMPLE else MORE)
-            found = self.attempts.fine(rung, draws, self.tol, FINE)
-            if found is not None and found.share >= SHARP:
-                found = found.kept()
-                return replace(found, replicates=tuple(self.attempts.batches(found)))
-        return self._tracked(rung, width)
+        found = self._fixed(rung, width)
+        if found is None:
+            # from where few draws did not fit the fields to themselves
+            found = self._tracked(self.ladder.least_above(width, SHARP) or rung, width)
+            if found.descent.status.solved:
+                self.ladder.rungs[width] = found.replicates[-1]
+        return found
+
+    def near(self, width: float, K: Array, eps: Array, covariance: Array) -> Found:
+        """The solution at a width that a descent from K and eps (D, n) leads to, with draws of
+        N(0, covariance) to begin with."""
+        rung = self.ladder.settled(width, K, eps, covariance, self.draws)
+        return self._fixed(rung, width) or self._tracked(rung, width)
+
+    def _fixed(self, rung: Found, width: float) -> Found | None:
+        """With draws of a Gaussian, if they serve."""
+        if not self._promising(rung, width):
+            return None
+        draws = self.draws * (1 if rung.share >= AMPLE else MORE)
+        found = self.attempts.fine(rung, draws, self.tol, FINE)
+        if found is None or found.share < SHARP:
+            return None
+        found = found.kept()
+        return replace(found, replicates=tuple(self.attempts.batches(found)))
 
     def _promising(self, rung: Found, width: float) -> bool:
         """Whether fixed draws may do: enough of the rung's count, or they were few."""
@@ -83,25 +103,23 @@ class Session:
         return rung.share >= SHARP or len(rung.population) < self.draws
 
     def _tracked(self, rung: Found, width: float) -> Found:
-        """Down with moving draws from where few of them did not fit the fields to themselves."""
-        rung = self.ladder.least_above(width, SHARP) or rung
-        draws = max(self.draws // MOVED, 4 * BATCHES)
+        """Down from a rung with moving draws."""
+        draws = max(self.draws // MOVED, FEWEST)
         try:
             seed = self.attempts.stream(MOVING)
             tracked = track(self.scaled.functional, rung.functional, rung.at, width, draws, seed)
         except Indefinite:
-            functional = self.scaled.functional(rung.population, width)
-            at = evaluated(functional, rung.at.K, rung.at.eps)
+            functional = replace(self.scaled.functional(rung.population, width), own=False)
+            at = evaluated(functional, rung.at.K, rung.at.eps)  # without an error: there are no replicates
             return Found(functional, Descent(at, Status.TOO_FEW_DRAWS, 0)).kept()
-        hidden = self.scaled.hidden
-        noise = NOISY * math.sqrt(hidden.samples / (draws * hidden.slots))
-        status = Status.CONVERGED if tracked.at.residual <= noise else Status.TOO_FEW_DRAWS
+        hidden, together = self.scaled.hidden, len(tracked.functional.population)
+        noise = NOISY * math.sqrt(hidden.samples / (together * hidden.slots))
+        rests = tracked.at.residual <= noise and tracked.at.pull.effective_share >= RESTED
+        status = Status.CONVERGED if rests else Status.TOO_FEW_DRAWS
         steps = len(tracked.snapshots)
         snapshots = tuple(
             Found(functional, Descent(at, status, steps)).kept() for functional, at in tracked.snapshots
         )
-        if status.solved:
-            self.ladder.rungs[width] = snapshots[-1]
         return Found(tracked.functional, Descent(tracked.at, status, steps), snapshots)
 
 

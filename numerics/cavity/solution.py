@@ -242,7 +242,8 @@ class CavitySolution(Predictive):
     def errors(self) -> dict[str, Any]:
         """Standard error of each number by Monte Carlo, from solutions at independent batches of the draws.
 
-        Under the names of the attributes: floats, or arrays of their shapes.
+        Under the names of the attributes: floats, or arrays of their shapes; NaN where a failed solve left
+        nothing to tell them from.
         """
         return {name: _spread(values) for name, values in self._batches().items()}
 
@@ -251,8 +252,9 @@ class CavitySolution(Predictive):
         """Bias of each number by the finite number of draws if it fell as 1/M: (mean over batches - value) /
         (batches - 1). It falls faster, since what the draws owe to themselves is taken off
         (`numerics.unit.own`), but where they move."""
+        numbers = self._numbers(self.found)
         return {
-            name: (np.mean(values, axis=0) - self._numbers(self.found)[name]) / (len(values) - 1)
+            name: (np.mean(values, axis=0) - numbers[name]) / (len(values) - 1 or math.nan)
             for name, values in self._batches().items()
         }
 
@@ -271,8 +273,9 @@ class CavitySolution(Predictive):
 
     @property
     def _replicates(self) -> tuple[Found, ...]:
-        """At infinite width everything is known in closed form but the law of the weights."""
-        return self.found.replicates or (self.found, self.found)
+        """At infinite width everything is known in closed form but the law of the weights; at a finite one a
+        failed solve has none."""
+        return self.found.replicates or (self.found,) * (2 if math.isinf(self.width) else 1)
 
     def _numbers(self, found: Found) -> dict[str, Any]:
         load = self._degrees(found) / self.problem.readout_fan_in
@@ -390,6 +393,7 @@ def _eps(found: Found, noise_std: Array) -> Array:
 
 
 def _spread(values: Any) -> Any:
-    """Standard error of the mean of independent values; a float where they are numbers."""
-    error = np.std(np.array(values), axis=0, ddof=1) / math.sqrt(len(values))
+    """Standard error of the mean of independent values, NaN of a single one; a float of numbers."""
+    squares = np.sum((np.array(values) - np.mean(values, axis=0)) ** 2, axis=0)
+    error = np.sqrt(squares / (len(values) - 1 or math.nan) / len(values))
     return float(error) if np.ndim(error) == 0 else error

@@ -78,7 +78,8 @@ def track(
         if averaging:
             average += K / (SNAPSHOTS * BETWEEN)
             if (step - falling - SETTLING) % BETWEEN == 0:
-                snapshots.append((functional, at))
+                # without its features, of which each snapshot would hold gigabytes
+                snapshots.append((replace(functional, population=replace(population, _kept={})), at))
         if step < last:
             population = moved(functional, at, draws, int(next(streams)), paths=1)
     together = _together([one.population for one, _ in snapshots])

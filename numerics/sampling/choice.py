@@ -19,7 +19,7 @@ CHEAPER = 2.0  # times the seconds per angle: a draw of all weights takes a long
 WORTH_A_TRIAL = 4.0  # times cheaper gradients; below that the smaller steps of all weights never pay
 LARGE_ENOUGH = 300_000  # features, for single precision to save time
 LARGEST_DIFFERENCE = 0.01  # of two energies in single precision
-TRIAL_PATHS = 20
+TRIAL_PATHS, TURNS = 20, 3  # at most, and until the step has turned round so often
 REPEATS, ENOUGH = 20, 1.0  # timings of a gradient, and seconds of them
 
 
@@ -65,13 +65,27 @@ def method_of(plan: Plan, z: Array, seed: np.random.SeedSequence) -> tuple[str, 
     cost = {}
     for method, each in plans.items():
         try:
-            chain = advance(each, Chain(starts[method], np.random.default_rng(seed)), TRIAL_PATHS).chain
+            step = _step(each, Chain(starts[method], np.random.default_rng(seed)))
         except Stopped:
             return COLLAPSED, "the other could not be tried"
-        cost[method] = seconds[method] / chain.descent.step
+        cost[method] = seconds[method] / step
     better = cost[COLLAPSED] / cost[JOINT]
     chosen = JOINT if better > CHEAPER else COLLAPSED
     return chosen, f"seconds per step of the readout's marginal over those of all weights: {better:.2g}"
+
+
+def _step(plan: Plan, chain: Chain) -> float:
+    """Where the step of a descent settles: as it turned round for the last time that is waited for."""
+    direction, turns = 0, 0
+    for _ in range(TRIAL_PATHS):
+        before = chain.descent.step
+        chain = advance(plan, chain, 1).chain
+        now = int(np.sign(chain.descent.step - before))
+        turns += now * direction < 0
+        direction = now or direction
+        if turns == TURNS:
+            break
+    return chain.descent.step
 
 
 def _seconds(plan: Plan, z: Array) -> float:

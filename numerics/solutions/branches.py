@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 from numerics.gaussian.state import distance, size
 from numerics.solutions.solution import Solution
@@ -19,26 +20,31 @@ class StationaryPoint:
 
     Attributes
     ----------
-    solution : Solution
+    solution : Solution or CavitySolution
     starts : tuple of (str or int)
         What led there: "gp", the branch that joins the Gaussian process, and positions in `starts`.
     """
 
-    solution: Solution
+    solution: Any
     starts: tuple[str | int, ...]
 
     @property
     def free_energy(self) -> float:
-        return self.solution.free_energy
+        return float(self.solution.free_energy)
 
     @property
     def alpha(self) -> float:
-        return self.solution.alpha
+        return float(self.solution.alpha)
 
     @property
     def stability(self) -> float:
-        """As `Solution.stability`."""
-        return self.solution.stability
+        """As `Solution.stability`; NaN of the cavity theory, whose descent ends in minima alone."""
+        return float(getattr(self.solution, "stability", math.nan))
+
+    @property
+    def free_energy_error(self) -> float:
+        """By Monte Carlo; NaN of theories without draws."""
+        return float(getattr(self.solution, "errors", {}).get("free_energy", math.nan))
 
 
 class Branches(Sequence[StationaryPoint]):
@@ -55,7 +61,11 @@ class Branches(Sequence[StationaryPoint]):
         self.failed = tuple(failed)
 
     @classmethod
-    def among(cls, solutions: Sequence[tuple[str | int, Solution]]) -> Branches:
+    def among(
+        cls,
+        solutions: Sequence[tuple[str | int, Any]],
+        same: Callable[[Any, Any], bool],
+    ) -> Branches:
         """Put what several starts gave together; unconverged ones count as failed."""
         distinct: list[StationaryPoint] = []
         failed = [start for start, sol in solutions if not sol.converged]
@@ -63,7 +73,7 @@ class Branches(Sequence[StationaryPoint]):
             if not sol.converged:
                 continue
             for position, branch in enumerate(distinct):
-                if _same(branch.solution, sol):
+                if same(branch.solution, sol):
                     distinct[position] = StationaryPoint(branch.solution, (*branch.starts, start))
                     break
             else:
@@ -71,13 +81,13 @@ class Branches(Sequence[StationaryPoint]):
         return cls(distinct, failed)
 
     @property
-    def lowest(self) -> Solution:
+    def lowest(self) -> Any:
         """The solution of lowest free energy."""
         return self._found[0].solution
 
     @property
-    def joins_gp(self) -> Solution | None:
-        """The solution on the branch that joins the Gaussian process, if it was reached."""
+    def joins_gp(self) -> Any:
+        """The solution on the branch that joins the Gaussian process; None if it was not reached."""
         return next((branch.solution for branch in self if FROM_GP in branch.starts), None)
 
     @overload
@@ -94,10 +104,13 @@ class Branches(Sequence[StationaryPoint]):
         return iter(self._found)
 
     def __str__(self) -> str:
-        lines = [f"{'free energy':>14}{'alpha':>12}{'stability':>12}   starts"]
+        by_draws = any(math.isfinite(branch.free_energy_error) for branch in self)
+        column = "free_energy_error" if by_draws else "stability"
+        lines = [f"{'free energy':>14}{'alpha':>12}{'error of F' if by_draws else column:>12}   starts"]
         for branch in self:
             starts = ", ".join(map(str, branch.starts))
-            lines.append(f"{branch.free_energy:14.6f}{branch.alpha:12.6g}{branch.stability:12.3g}   {starts}")
+            value = getattr(branch, column)
+            lines.append(f"{branch.free_energy:14.6f}{branch.alpha:12.6g}{value:12.3g}   {starts}")
         if self.failed:
             lines.append(f"nothing found from {', '.join(map(str, self.failed))}")
         return "\n".join(lines)
@@ -107,5 +120,6 @@ class Branches(Sequence[StationaryPoint]):
         return f"Branches(free energies: {energies}; failed: {len(self.failed)})"
 
 
-def _same(one: Solution, other: Solution) -> bool:
+def same_state(one: Solution, other: Solution) -> bool:
+    """Whether two runs of a Gaussian theory came to one solution."""
     return distance(one.state, other.state) <= SAME * (1 + size(one.state))

@@ -11,6 +11,7 @@ from numerics import checks
 from numerics.gaussian.input_space import InputSpace
 from numerics.gaussian.state import LayerState, State, same_shapes
 from numerics.gaussian.theory import Theory
+from numerics.solutions.predictive import Predictive
 from numerics.solutions.solution import Solution
 
 Array = NDArray[np.float64]
@@ -30,6 +31,8 @@ def states_of(starts: int | Sequence[Solution | ArrayLike], seed: int, theory: T
 
 def state_of(start: Solution | ArrayLike, theory: Theory) -> State:
     """The state of a start: a Solution's own, or a Sigma with every hidden layer and mean at its prior."""
+    if isinstance(start, Predictive) and not isinstance(start, Solution):
+        raise ValueError("start is a solution of another theory; give its Sigma")
     if not isinstance(start, Solution):
         return from_covariance(start, "start", theory)
     there, here = start.equations.space, theory.space

@@ -98,9 +98,11 @@ def log_insertion(samples, units):
     """log Z_{C+1} / Z_C at one prior variance of every readout weight, over the networks: one unit more, its
     weights from the prior and its readout integrated out, in the field of those that are there (Widom)."""
     variance = VARIANCE / (2 * WIDTH)
-    new = outputs_of(np.random.default_rng(0).standard_normal((units, 8)))
-    ratios = []
+    rng, ratios = np.random.default_rng(0), []
     for weights in samples.draws.weights.reshape(-1, 8, WIDTH).transpose(0, 2, 1):
+        new = outputs_of(
+            rng.standard_normal((units, 8))
+        )  # others each time, so that the spread has their error
         rows = outputs_of(weights).reshape(-1, len(data().y))
         K = NOISE * np.eye(len(data().y)) + variance * rows.T @ rows
         A = np.eye(2) + variance * new @ np.linalg.solve(K, new.transpose(0, 2, 1))
@@ -111,6 +113,12 @@ def log_insertion(samples, units):
     return log_mean, np.std(ratios) / math.exp(log_mean) / math.sqrt(len(ratios))
 
 
+@breaks(
+    "numerics/cavity/functional.py",
+    "-self.width * pull.log_z",
+    "-0.9 * self.width * pull.log_z",
+    "nine of ten units",
+)
 def test_a_unit_more_changes_the_evidence_as_in_sampled_networks():
     """F(C + 1) - F(C), readout weights of one variance: the slope in C, and the readout's share of it."""
     samples = sample(solved().problem, draws=100, seed=3)
