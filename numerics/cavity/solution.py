@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from numerics import checks
 from numerics.cavity import archive, summary
 from numerics.cavity.attempts import Found
+from numerics.cavity.numbers import NAMES, Numbers, spread
 from numerics.cavity.prediction import Predictor
 from numerics.cavity.session import Session
 from numerics.cavity.unit_law import UnitLaw
@@ -123,7 +124,7 @@ class CavitySolution(Predictive):
     @property
     def eps(self) -> Array:
         """(y - f_bar) / sigma^2, (n,) or (n, D); zero where the datum is taken out."""
-        return self._over_all(_eps(self.found, self._noise_std))
+        return self._numbers.eps
 
     @property
     def f_bar(self) -> Array:
@@ -134,42 +135,42 @@ class CavitySolution(Predictive):
     @property
     def alpha(self) -> float:
         """eps.y / y.y over the data of finite noise."""
-        return self._alpha(self.found)
+        return self._numbers.alpha
 
     @property
     def train_error(self) -> float:
         """Mean square of y - f_bar over that of y, on the data of finite noise."""
-        return self._train_error(self.found)
+        return self._numbers.train_error
 
     @property
     def free_energy(self) -> float:
         """F, with log det K_f in the units of y and without (n D/2) log 2 pi."""
-        return self._free_energy(self.found)
+        return self._numbers.free_energy
 
     @property
     def log_evidence(self) -> float:
         """-F - (n D/2) log 2 pi over the data of finite noise."""
-        return -self.free_energy - 0.5 * self._y.size * math.log(2 * math.pi)
+        return self._numbers.log_evidence
 
     @property
     def degrees_of_freedom(self) -> float:
         """tr[Q_q H] per output."""
-        return self._degrees(self.found)
+        return self._numbers.degrees_of_freedom
 
     @property
     def readout_load(self) -> float:
         """tr[Q_q H] / P: effective degrees of freedom per readout weight, P the fan-in."""
-        return self.degrees_of_freedom / self.problem.readout_fan_in
+        return self._numbers.readout_load
 
     @property
     def Sigma(self) -> Array:
         """Second moment of the input weights, (S, S), biases left out; the prior's is (sigma_w^2/S) I."""
-        return self._Sigma(self.found)
+        return self._numbers.Sigma
 
     @property
     def overlap_ratio(self) -> Array:
         """Sigma in units of its prior variance: w.overlap_ratio.w is l_*/l_GP along a unit w."""
-        return self.Sigma / self.equations.prior_variance[0]
+        return self._numbers.overlap_ratio
 
     @property
     def overlap_eigenvalues(self) -> Array:
@@ -179,19 +180,19 @@ class CavitySolution(Predictive):
     @property
     def weight_mean(self) -> Array:
         """Mean of the input weights of a unit, (S,); zero where the activation is odd."""
-        return self._weight_mean(self.found)
+        return self._numbers.weight_mean
 
     @property
     def response(self) -> Array:
         """E A^{-1}, (D m, D m): what is left of the readout weights' prior freedom, over (output, slot); the
         matrix p of a readout of finite fan-in."""
-        return self._response(self.found)
+        return self._numbers.response
 
     @property
     def fluctuation(self) -> Array:
         """E[A^{-1} + abar abar^T], (D m, D m): second moment of the readout weights over their prior's; the
         matrix q."""
-        return self._fluctuation(self.found)
+        return self._numbers.fluctuation
 
     @property
     def heaviest_unit(self) -> float:
@@ -245,115 +246,43 @@ class CavitySolution(Predictive):
         Under the names of the attributes: floats, or arrays of their shapes; NaN where a failed solve left
         nothing to tell them from.
         """
-        return {name: _spread(values) for name, values in self._batches().items()}
+        return {name: spread(values) for name, values in self._replicated.items()}
 
     @cached_property
     def biases(self) -> dict[str, Any]:
         """Bias of each number by the finite number of draws if it fell as 1/M: (mean over batches - value) /
         (batches - 1). It falls faster, since what the draws owe to themselves is taken off
         (`numerics.unit.own`), but where they move."""
-        numbers = self._numbers(self.found)
+        numbers = self._numbers.named()
         return {
             name: (np.mean(values, axis=0) - numbers[name]) / (len(values) - 1 or math.nan)
-            for name, values in self._batches().items()
+            for name, values in self._replicated.items()
         }
 
     def predict_error(self, X_test: ArrayLike) -> Array:
         """Standard error by Monte Carlo of `predict`'s mean, in its shape."""
         X = self._test_inputs(X_test)
-        return self._like_y(_spread([self._predictor(found).mean(X) for found in self._replicates]))
+        return self._like_y(spread([self._predictor(found).mean(X) for found in self._replicates]))
 
     def replicated(self, name: str) -> list[Any]:
         """A number of `errors`, by name, at each of the nearly independent solutions its error is from."""
-        return self._batches()[name]
+        return self._replicated[name]
 
-    def _batches(self) -> dict[str, list[Any]]:
-        found = [self._numbers(replicate) for replicate in self._replicates]
-        return {name: [numbers[name] for numbers in found] for name in found[0]}
+    @property
+    def _numbers(self) -> Numbers:
+        return Numbers(self.problem, self.equations, self.found)
+
+    @cached_property
+    def _replicated(self) -> dict[str, list[Any]]:
+        """Of nearly independent solutions, by name."""
+        found = [Numbers(self.problem, self.equations, one).named() for one in self._replicates]
+        return {name: [numbers[name] for numbers in found] for name in NAMES}
 
     @property
     def _replicates(self) -> tuple[Found, ...]:
         """At infinite width everything is known in closed form but the law of the weights; at a finite one a
         failed solve has none."""
         return self.found.replicates or (self.found,) * (2 if math.isinf(self.width) else 1)
-
-    def _numbers(self, found: Found) -> dict[str, Any]:
-        load = self._degrees(found) / self.problem.readout_fan_in
-        F = self._free_energy(found)
-        return {
-            "alpha": self._alpha(found),
-            "eps": self._over_all(_eps(found, self._noise_std)),
-            "train_error": self._train_error(found),
-            "free_energy": F,
-            "log_evidence": -F,
-            "readout_load": load,
-            "Sigma": self._Sigma(found),
-            "overlap_ratio": self._Sigma(found) / self.equations.prior_variance[0],
-            "weight_mean": self._weight_mean(found),
-            "response": self._response(found),
-            "fluctuation": self._fluctuation(found),
-        }
-
-    def _alpha(self, found: Found) -> float:
-        targets = self.problem.targets[self.problem.observed]
-        return float(np.sum(_eps(found, self._noise_std) * targets)) / self.problem.target_norm2
-
-    def _train_error(self, found: Found) -> float:
-        gap = found.at.eps * self._noise_std
-        return float(np.sum(gap**2)) / self.problem.target_norm2
-
-    def _free_energy(self, found: Found) -> float:
-        return found.at.F + self.problem.outputs * float(np.sum(np.log(self._noise_std)))
-
-    def _degrees(self, found: Found) -> float:
-        H = found.at.H
-        return (len(H) - float(np.trace(H))) / self.problem.outputs
-
-    def _Sigma(self, found: Found) -> Array:
-        """Draws of a Gaussian have its covariance exactly; the average is over what the weights change."""
-        size = self.problem.input_shape[1]
-        population, weights = found.population, found.at.averages.weights
-        known = np.zeros((population.hidden.size, population.hidden.size))
-        if population.covariance is not None:
-            known, weights = population.covariance, weights - 1.0 / len(weights)
-        M = known + (population.Z * weights[:, None]).T @ population.Z
-        std = np.sqrt(self.equations.prior_variance)
-        return (M * np.multiply.outer(std, std))[:size, :size]
-
-    def _weight_mean(self, found: Found) -> Array:
-        size = self.problem.input_shape[1]
-        if self.equations.odd:
-            return np.zeros(size)
-        W = (found.population.Z * np.sqrt(self.equations.prior_variance))[:, :size]
-        return found.at.averages.weights @ W
-
-    def _response(self, found: Found) -> Array:
-        at = found.at
-        return np.einsum("b,bij->ij", at.averages.weights, at.readouts.inverse)
-
-    def _fluctuation(self, found: Found) -> Array:
-        """-2/C times F's slope in the prior of the readout weights, and one."""
-        at, size = found.at, found.at.readouts.inverse.shape[1]
-        A = np.linalg.inv(at.readouts.inverse)
-        gain, outputs = (x.reshape(-1, size) for x in (at.pull.gain, at.averages.outputs))
-        b = np.einsum("bij,bj->bi", A, gain)
-        seen = np.einsum("bij,bjk->ik", at.averages.moment, A - np.eye(size))
-        q = np.eye(size) - seen + outputs.T @ b / self.problem.net.width
-        return (q + q.T) / 2
-
-    @cached_property
-    def _noise_std(self) -> Array:
-        return np.sqrt(self.problem.noise_variance[self.problem.observed])
-
-    @property
-    def _y(self) -> Array:
-        return self.found.functional.y
-
-    def _over_all(self, values: Array) -> Array:
-        """(n,) or (n, D) from values at the observed data."""
-        whole = np.zeros((self.problem.samples, self.problem.outputs))
-        whole[self.problem.observed] = values
-        return self._like_y(whole)
 
     def _output_mean(self, X: Array) -> Array:
         return self._predictor(self.found).mean(X)
@@ -385,15 +314,3 @@ class CavitySolution(Predictive):
             f"residual={self.residual:.1e}, {self.status.name.lower()}, "
             f"{self.draws} draws worth {self.effective_sample:.0f})"
         )
-
-
-def _eps(found: Found, noise_std: Array) -> Array:
-    """(n, D) over the observed data, in the units of y over the noise variance."""
-    return (found.at.eps / noise_std).T
-
-
-def _spread(values: Any) -> Any:
-    """Standard error of the mean of independent values, NaN of a single one; a float of numbers."""
-    squares = np.sum((np.array(values) - np.mean(values, axis=0)) ** 2, axis=0)
-    error = np.sqrt(squares / (len(values) - 1 or math.nan) / len(values))
-    return float(error) if np.ndim(error) == 0 else error

@@ -61,7 +61,7 @@ def squares(loss):
     "the trace in the complexity of the fields",
 )
 @breaks(
-    "numerics/cavity/solution.py",
+    "numerics/cavity/numbers.py",
     "return found.at.F + self.problem.outputs * float(np.sum(np.log(self._noise_std)))",
     "return found.at.F + 2 * self.problem.outputs * float(np.sum(np.log(self._noise_std)))",
     "log det of the noise in F",
