@@ -178,7 +178,8 @@ class Curve:
     ) -> Outcome:
         """One solve from a start, wherever it leads, by the method that was asked for; to the curve's
         tolerance or a looser one."""
-        with self.theory.blas():
+        # a slope whose square overflows is infinitely long, and no better one
+        with self.theory.blas(), np.errstate(all="ignore"):
             return self._find(inverse_widths, start, budget, secants, max(tol, self.tol), learned, leash)
 
     def _find(
