@@ -58,14 +58,6 @@ def images(n, pixels, size):
     return data.X, data.y, None, None, data.w_star
 
 
-def inputs_first(n, pixels, size):
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((n, pixels, size))
-    a, w = rng.standard_normal(pixels), rng.standard_normal(size)
-    a, w = a / np.linalg.norm(a), w / np.linalg.norm(w)
-    return X, np.einsum("nis,i,s->n", X, a, w), None, None, w
-
-
 def relu(C):
     return fcn(C, activation="relu")
 
@@ -76,10 +68,9 @@ def mean_field_scaling(C):
 
 ROWS = (
     ("CNN n=200 N=4 S=16", images, (200, 4, 16), cnn, (320, 160, 80, 40)),
-    ("CNN n=400 N=20 S=64", inputs_first, (400, 20, 64), cnn, (160, 80)),
-    ("CNN n=800 N=20 S=64", images, (800, 20, 64), cnn, (640,)),
-    ("CNN n=1600 N=20 S=64", images, (1600, 20, 64), cnn, (640,)),
-    ("CNN n=1600 N=20 S=64, inputs first", inputs_first, (1600, 20, 64), cnn, (80,)),
+    ("CNN n=400 N=20 S=64", images, (400, 20, 64), cnn, (160, 80)),
+    ("CNN n=800 N=20 S=64", images, (800, 20, 64), cnn, (640, 320, 160, 80)),
+    ("CNN n=1600 N=20 S=64", images, (1600, 20, 64), cnn, (640, 80)),
     ("CNN n=200 N=4 S=16, other seed", convolutional, (200, 4, 16, 0), cnn, (160, 80, 40, 20)),
     ("FCN n=200 d=20", dense, (200, 20, 0), fcn, (200, 100, 50, 20)),
     ("FCN n=100 d=20", dense, (100, 20, 1), fcn, (200, 100, 50, 20)),
