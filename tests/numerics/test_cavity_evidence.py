@@ -62,8 +62,8 @@ def squares(loss):
 )
 @breaks(
     "numerics/cavity/numbers.py",
-    "return found.at.F + self.problem.outputs * float(np.sum(np.log(self._noise_std)))",
-    "return found.at.F + 2 * self.problem.outputs * float(np.sum(np.log(self._noise_std)))",
+    "self.found.at.F + self.problem.outputs *",
+    "self.found.at.F + 2 * self.problem.outputs *",
     "log det of the noise in F",
 )
 def test_the_slope_in_the_noise_is_the_loss():
