@@ -11,8 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len
-from scipy.special import ndtri
-from scipy.stats import chi2, rankdata
+from scipy.special import chdtri, ndtri
 
 Array = NDArray[np.float64]
 
@@ -47,7 +46,7 @@ def ess_mean(series: Array) -> float:
 
 def _too_far_apart(chains: Array) -> bool:
     count, spread = len(chains), _ess_by_spread(chains)
-    return bool((count - 1) * _ess(chains) / spread > chi2.isf(BY_CHANCE, count - 1))
+    return bool((count - 1) * _ess(chains) / spread > chdtri(count - 1, BY_CHANCE))
 
 
 def _ess_by_spread(chains: Array) -> float:
@@ -81,6 +80,8 @@ def _halves(series: Array) -> Array:
 
 def _normal_scores(series: Array) -> Array:
     """Each value replaced by the normal quantile of its rank."""
+    from scipy.stats import rankdata  # here: a quarter of `import numerics` otherwise
+
     ranks = rankdata(series, axis=None).reshape(series.shape)
     return ndtri((ranks - 0.375) / (series.size + 0.25))
 

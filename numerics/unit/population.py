@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from numerics.machine.parallel import in_order
 from numerics.unit.hidden import Hidden
@@ -139,6 +138,8 @@ def gaussian(hidden: Hidden, draws: int, covariance: Array, seed: int) -> Popula
 
     Each batch is a scrambled Sobol sequence of its own; `draws` is rounded up to a power of two in each.
     """
+    from scipy.stats import qmc  # here: a quarter of `import numerics` otherwise
+
     values, U = _axes(covariance)
     power = max(1, int(np.ceil(np.log2(max(draws / BATCHES, 2)))))
     seeds = np.random.SeedSequence(seed).spawn(BATCHES)
