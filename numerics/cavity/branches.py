@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numerics.cavity.scaled import Scaled
 from numerics.cavity.session import Session
 from numerics.cavity.solution import CavitySolution
 from numerics.gaussian.state import LayerState
@@ -15,30 +16,32 @@ from numerics.solutions.solution import Solution
 from numerics.solutions.starts import states_of
 
 Array = NDArray[np.float64]
+Fields = tuple[Array, Array, Array]
 Start = Solution | CavitySolution | ArrayLike
 
 ERRORS = 5.0  # of two numbers together, within which they are the same
 SLACK, SLACK_MOVED = 1e-3, 0.03  # of a number: what draws leave beside their errors; moving ones have a bias
 
 
-def from_starts(
-    session: Session, width: float, starts: int | Sequence[Start], seed: int
-) -> Iterator[CavitySolution]:
-    """Where a descent from each start leads."""
+def from_start(session: Session, width: float, fields: Fields) -> CavitySolution:
+    """Where a descent leads."""
     scaled = session.scaled
-    for K, eps, covariance in _begun(session, starts, seed):
-        found = session.near(width, K, eps, covariance).kept()
-        yield CavitySolution(scaled.problem.with_widths(width), scaled.theory, found)
+    return CavitySolution(
+        scaled.problem.with_widths(width), scaled.theory, session.near(width, *fields).kept()
+    )
 
 
-def _begun(
-    session: Session, starts: int | Sequence[Start], seed: int
-) -> Iterator[tuple[Array, Array, Array]]:
-    """K, eps and the second moment of the weights in units of their prior."""
-    scaled = session.scaled
+def fields_of(scaled: Scaled, starts: int | Sequence[Start], seed: int) -> Iterator[Fields]:
+    """K, eps (D, n) and the second moment of the weights in units of their prior, of each start.
+
+    Raises
+    ------
+    ValueError
+        For starts of another network, and what is none.
+    """
     if isinstance(starts, str) or not isinstance(starts, Sequence | np.ndarray):  # so many at random
         for (state,) in states_of(starts, seed, scaled.theory):
-            yield _of_gaussian(session, state)
+            yield _of_gaussian(scaled, state)
         return
     for start in starts:
         if isinstance(start, CavitySolution):
@@ -48,24 +51,20 @@ def _begun(
             yield at.K, at.eps, start.found.covariance()
         else:
             ((state,),) = states_of([start], seed, scaled.theory)
-            yield _of_gaussian(session, state)
+            yield _of_gaussian(scaled, state)
 
 
-def _of_gaussian(session: Session, state: LayerState) -> tuple[Array, Array, Array]:
+def _of_gaussian(scaled: Scaled, state: LayerState) -> Fields:
     """Fields where units are Gaussian and the readout is sharp."""
-    scaled = session.scaled
     values, U = np.linalg.eigh(state.theta)
     moment: Array = (U * np.exp(values)) @ U.T
     if state.mu is not None:
         moment = moment + np.multiply.outer(state.mu, state.mu)
-    K = scaled.S + scaled.kernel(moment)
-    eps: Array = np.linalg.solve(K, scaled.y.T).T.astype(np.float64)
-    return np.kron(np.eye(len(scaled.y)), K).astype(np.float64), eps, moment
+    return *scaled.gaussian_process(moment), moment
 
 
 def same_branch(one: CavitySolution, other: CavitySolution) -> bool:
     """Whether two runs came to one solution, as far as their draws tell."""
-
     slack = SLACK if one.method == other.method == "gaussian" else SLACK_MOVED
     told = zip(_told(one), _told(other), strict=True)
     return all(

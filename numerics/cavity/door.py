@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics import checks
-from numerics.cavity.branches import Start, from_starts, same_branch
+from numerics.cavity.branches import Start, fields_of, from_start, same_branch
 from numerics.cavity.scaled import Scaled
 from numerics.cavity.session import MOST, Session
 from numerics.cavity.solution import CavitySolution
@@ -104,9 +104,9 @@ def cavity_branches(
     """
     session = _session(problem, draws, seed, tol, max_iter, check_memory)
     width = problem.net.width
+    others = list(fields_of(session.scaled, starts, seed)) if math.isfinite(width) else []
     solved: list[tuple[str | int, CavitySolution]] = [(FROM_GP, CavitySolution.of(session, width))]
-    if math.isfinite(width):
-        solved.extend(enumerate(from_starts(session, width, starts, seed)))
+    solved.extend((position, from_start(session, width, fields)) for position, fields in enumerate(others))
     found = Branches.among(solved, same_branch)
     if not found:
         raise ConvergenceError(solved[0][1], tol)  # type: ignore[arg-type]

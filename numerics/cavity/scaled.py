@@ -56,9 +56,9 @@ class Scaled:
         """Q_f without the output's bias where the weights are N(0, covariance), in units of the noise."""
         return gaussian_kernel(self.theory, self.inputs, covariance, self.noise_std)
 
-    def gaussian_process(self) -> tuple[Array, Array]:
-        """K and eps (D, n) at infinite width."""
-        K = self.S + self.kernel(np.eye(self.hidden.size))
+    def gaussian_process(self, covariance: Array | None = None) -> tuple[Array, Array]:
+        """K and eps (D, n) at infinite width; or where the weights are N(0, covariance)."""
+        K = self.S + self.kernel(np.eye(self.hidden.size) if covariance is None else covariance)
         eps: Array = np.linalg.solve(K, self.y.T).T.astype(np.float64)
         return np.kron(np.eye(len(self.y)), K).astype(np.float64), eps
 

@@ -268,7 +268,7 @@ class CavitySolution(Predictive):
         """A number of `errors`, by name, at each of the nearly independent solutions its error is from."""
         return self._replicated[name]
 
-    @property
+    @cached_property
     def _numbers(self) -> Numbers:
         return Numbers(self.problem, self.equations, self.found)
 

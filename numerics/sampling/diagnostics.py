@@ -37,9 +37,8 @@ def ess_mean(series: Array) -> float:
     """
     halves = _halves(series)
     found = _ess(halves)
-    if math.isnan(found) or not _too_far_apart(
-        _normal_scores(halves)
-    ):  # scores, for a heavy tail is no slow mode
+    # in ranks, for a heavy tail is no slow mode
+    if math.isnan(found) or not _too_far_apart(_normal_scores(halves)):
         return found
     return min(found, _ess_by_spread(halves))
 

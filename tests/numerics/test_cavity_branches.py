@@ -7,7 +7,8 @@ import pytest
 from mutants import breaks
 
 from numerics import ConvergenceError, Problem, fcn, solve, solve_branches
-from numerics.cavity.branches import same_branch
+from numerics.cavity.branches import fields_of, same_branch
+from numerics.cavity.scaled import Scaled
 
 BRANCHES = "numerics/cavity/branches.py"
 DRAWS = 2048
@@ -47,18 +48,15 @@ def test_all_starts_lead_to_the_solution_that_joins_the_process(problem, from_pr
 @breaks(BRANCHES, "moment = moment + np.multiply", "moment = np.multiply", "a mean without its spread")
 def test_a_start_s_fields_are_those_of_its_gaussian(problem):
     """Mean field's own kernel and discrepancy, means included, at its solution."""
-    from numerics.cavity.branches import _begun
-    from numerics.cavity.session import Session
-
     mean_field = solve(problem)
-    session = Session(problem, 512, 0, 1e-5, 100)
-    ((K, eps, moment),) = _begun(session, [mean_field], 0)
+    scaled = Scaled(problem)
+    ((K, eps, moment),) = fields_of(scaled, [mean_field], 0)
     std = np.sqrt(mean_field.equations.prior_variance)
     mean = mean_field.weight_mean / std[:5]
     covariance = mean_field.Sigma / np.outer(std, std)
     np.testing.assert_allclose(moment, covariance + np.outer(mean, mean), atol=1e-8)
     assert K.shape == (40, 40)
-    np.testing.assert_allclose(K @ eps[0], session.scaled.y[0], atol=1e-10)
+    np.testing.assert_allclose(K @ eps[0], scaled.y[0], atol=1e-10)
 
 
 @breaks(BRANCHES, "abs(here - there) <=", "0.0 <=", "all solutions are one")
@@ -73,6 +71,15 @@ def test_what_is_one_solution(problem, from_process):
 def test_the_process_itself_has_one_branch(problem):
     found = solve_branches(problem.with_widths(math.inf), theory="cavity", draws=512, starts=3)
     assert [branch.starts for branch in found] == [("gp",)]
+
+
+def test_bad_starts_are_refused_before_anything_is_solved(problem, monkeypatch):
+    def solved(*_):
+        raise AssertionError("work that a bad start throws away")
+
+    monkeypatch.setattr("numerics.cavity.door.CavitySolution.of", solved)
+    with pytest.raises(ValueError, match=r"symmetric \(5, 5\)"):
+        solve_branches(problem, theory="cavity", draws=512, starts=[np.eye(3)])
 
 
 def test_bad_starts_and_failures(problem):
